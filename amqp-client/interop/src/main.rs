@@ -1,0 +1,2 @@
+//! Programs that meet live peers.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Turns the AMQP 1.0 XML definitions into Rust.
