@@ -1,0 +1,10 @@
+//! `cargo xtask interop`.
+
+/// Arguments of `cargo xtask interop`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// Runs the command.
+pub(crate) fn run(_args: Args) -> Result<(), String> {
+    Err("not there yet".into())
+}
