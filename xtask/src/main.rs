@@ -11,6 +11,7 @@ mod codegen;
 mod demo;
 mod interop;
 mod shell;
+mod source;
 mod test;
 mod tidy;
 
