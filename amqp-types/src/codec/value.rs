@@ -1,0 +1,214 @@
+//! Encodings of values of any type.
+//!
+//! Decides which code stands for which variant. Leaves each type's octets to its own
+//! implementation.
+
+use super::{Decode, DecodeError, Decoder, DescribedType, Encode, code, compound};
+use crate::primitive::{Binary, Str, Symbol};
+use crate::value::{Described, List, Map, Simple, Value};
+use bytes::BytesMut;
+
+// [TYP-02] [TYP-05]
+impl Decode for Value {
+    fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        match code {
+            code::LIST0 | code::LIST8 | code::LIST32 => List::decode_body(code, d).map(Self::List),
+            code::MAP8 | code::MAP32 => Map::decode_body(code, d).map(Self::Map),
+            code::ARRAY8 | code::ARRAY32 => {
+                let array = super::array::decode(code, d)?;
+                Ok(Self::Array(Box::new(array)))
+            }
+            code::DESCRIBED => {
+                let described = Described::decode_body(code, d)?;
+                Ok(Self::Described(Box::new(described)))
+            }
+            _ => decode_simple(code, d),
+        }
+    }
+}
+
+/// Reads a value that is neither compound nor described.
+#[inline]
+fn decode_simple(code: u8, d: &mut Decoder<'_>) -> Result<Value, DecodeError> {
+    Ok(match code {
+        code::NULL => Value::Null,
+        code::STR8 | code::STR32 => Value::String(Str::decode_body(code, d)?),
+        code::SYM8 | code::SYM32 => Value::Symbol(Symbol::decode_body(code, d)?),
+        code::VBIN8 | code::VBIN32 => Value::Binary(Binary::decode_body(code, d)?),
+        code::TRUE | code::FALSE | code::BOOLEAN => Value::Bool(bool::decode_body(code, d)?),
+        code::UINT | code::SMALLUINT | code::UINT0 => Value::Uint(u32::decode_body(code, d)?),
+        code::ULONG | code::SMALLULONG | code::ULONG0 => Value::Ulong(u64::decode_body(code, d)?),
+        code::INT | code::SMALLINT => Value::Int(i32::decode_body(code, d)?),
+        code::LONG | code::SMALLLONG => Value::Long(i64::decode_body(code, d)?),
+        code::UBYTE => Value::Ubyte(Decode::decode_body(code, d)?),
+        code::USHORT => Value::Ushort(Decode::decode_body(code, d)?),
+        code::BYTE => Value::Byte(Decode::decode_body(code, d)?),
+        code::SHORT => Value::Short(Decode::decode_body(code, d)?),
+        code::FLOAT => Value::Float(Decode::decode_body(code, d)?),
+        code::DOUBLE => Value::Double(Decode::decode_body(code, d)?),
+        code::DECIMAL32 => Value::Decimal32(Decode::decode_body(code, d)?),
+        code::DECIMAL64 => Value::Decimal64(Decode::decode_body(code, d)?),
+        code::DECIMAL128 => Value::Decimal128(Decode::decode_body(code, d)?),
+        code::CHAR => Value::Char(Decode::decode_body(code, d)?),
+        code::TIMESTAMP => Value::Timestamp(Decode::decode_body(code, d)?),
+        code::UUID => Value::Uuid(Decode::decode_body(code, d)?),
+        _ => return Err(d.wrong_type(code)),
+    })
+}
+
+// [TYP-11]
+impl Encode for Value {
+    fn encode(&self, out: &mut BytesMut) {
+        match self {
+            Self::Null => out.extend_from_slice(&[code::NULL]),
+            Self::Bool(v) => v.encode(out),
+            Self::Ubyte(v) => v.encode(out),
+            Self::Ushort(v) => v.encode(out),
+            Self::Uint(v) => v.encode(out),
+            Self::Ulong(v) => v.encode(out),
+            Self::Byte(v) => v.encode(out),
+            Self::Short(v) => v.encode(out),
+            Self::Int(v) => v.encode(out),
+            Self::Long(v) => v.encode(out),
+            Self::Float(v) => v.encode(out),
+            Self::Double(v) => v.encode(out),
+            Self::Decimal32(v) => v.encode(out),
+            Self::Decimal64(v) => v.encode(out),
+            Self::Decimal128(v) => v.encode(out),
+            Self::Char(v) => v.encode(out),
+            Self::Timestamp(v) => v.encode(out),
+            Self::Uuid(v) => v.encode(out),
+            Self::Binary(v) => v.encode(out),
+            Self::String(v) => v.encode(out),
+            Self::Symbol(v) => v.encode(out),
+            Self::List(v) => v.encode(out),
+            Self::Map(v) => v.encode(out),
+            Self::Array(v) => v.encode(out),
+            Self::Described(v) => v.encode(out),
+        }
+    }
+
+    #[inline]
+    fn is_null(&self) -> bool {
+        Self::is_null(self)
+    }
+}
+
+// [TYP-21]
+impl Decode for List {
+    fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let scope = match code {
+            code::LIST0 => return Ok(Self::new()),
+            code::LIST8 => d.open8()?,
+            code::LIST32 => d.open32()?,
+            _ => return Err(d.wrong_type(code)),
+        };
+        d.check_count(scope.count, 1)?;
+        let mut items = Vec::with_capacity(scope.count);
+        for _ in 0..scope.count {
+            items.push(Value::decode(d)?);
+        }
+        d.close(scope)?;
+        Ok(Self(items))
+    }
+}
+
+impl Encode for List {
+    fn encode(&self, out: &mut BytesMut) {
+        let start = compound::begin(out, code::LIST8);
+        self.iter().for_each(|item| item.encode(out));
+        compound::end_list(out, start, self.len());
+    }
+}
+
+impl Decode for Described {
+    fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let descriptor = d.descriptor_after(code)?;
+        d.described(descriptor)
+    }
+}
+
+// [TYP-31]
+impl Encode for Described {
+    fn encode(&self, out: &mut BytesMut) {
+        out.extend_from_slice(&[code::DESCRIBED]);
+        self.descriptor.encode(out);
+        self.value.encode(out);
+    }
+}
+
+// [MSG-20]
+impl Decode for Simple {
+    #[inline]
+    fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        match Self::try_from(decode_simple(code, d)?) {
+            Ok(simple) => Ok(simple),
+            Err(_) => Err(d.wrong_type(code)),
+        }
+    }
+}
+
+impl Encode for Simple {
+    #[inline]
+    fn encode(&self, out: &mut BytesMut) {
+        Value::encode(self, out);
+    }
+
+    #[inline]
+    fn is_null(&self) -> bool {
+        Value::is_null(self)
+    }
+}
+
+/// `None` is null.
+impl<T: Decode> Decode for Option<T> {
+    #[inline]
+    fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        match code {
+            code::NULL => Ok(None),
+            _ => T::decode_body(code, d).map(Some),
+        }
+    }
+}
+
+/// `None` is null.
+impl<T: Encode> Encode for Option<T> {
+    #[inline]
+    fn encode(&self, out: &mut BytesMut) {
+        match self {
+            Some(value) => value.encode(out),
+            None => out.extend_from_slice(&[code::NULL]),
+        }
+    }
+
+    #[inline]
+    fn is_null(&self) -> bool {
+        self.as_ref().is_none_or(Encode::is_null)
+    }
+}
+
+impl<T: Decode> Decode for Box<T> {
+    fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        T::decode_body(code, d).map(Self::new)
+    }
+}
+
+impl<T: Encode> Encode for Box<T> {
+    #[inline]
+    fn encode(&self, out: &mut BytesMut) {
+        T::encode(self, out);
+    }
+
+    #[inline]
+    fn is_null(&self) -> bool {
+        T::is_null(self)
+    }
+}
+
+impl<T: DescribedType> DescribedType for Box<T> {
+    const DESCRIPTOR: super::TypeDescriptor = T::DESCRIPTOR;
+
+    fn decode_content(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        T::decode_content(d).map(Self::new)
+    }
+}
