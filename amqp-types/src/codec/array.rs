@@ -64,11 +64,17 @@ impl Encode for Array {
 fn encode_any(array: &Array, out: &mut BytesMut, wide: Option<bool>) {
     let element = element_code(array);
     let size = content_len(array, element);
-    let fits = u8::try_from(size + 1).ok().zip(u8::try_from(array.len()).ok());
+    let fits = u8::try_from(size + 1)
+        .ok()
+        .zip(u8::try_from(array.len()).ok());
     let short = match wide {
         Some(wide) => fits.filter(|_| !wide),
         None => {
-            out.extend_from_slice(&[if fits.is_some() { code::ARRAY8 } else { code::ARRAY32 }]);
+            out.extend_from_slice(&[if fits.is_some() {
+                code::ARRAY8
+            } else {
+                code::ARRAY32
+            }]);
             fits
         }
     };
@@ -84,7 +90,9 @@ fn encode_any(array: &Array, out: &mut BytesMut, wide: Option<bool>) {
     }
     out.extend_from_slice(&[element]);
     if code::least(element) != Some(0) {
-        array.iter().for_each(|item| encode_body(item, element, out));
+        array
+            .iter()
+            .for_each(|item| encode_body(item, element, out));
     }
 }
 
@@ -178,7 +186,9 @@ pub(super) fn element_code(array: &Array) -> u8 {
         Some(value) => codes.iter().find(|&&code| fits(value, code)),
         // Without elements any code will do; the last one surely has octets.
         None if array.is_empty() => None,
-        None => codes.iter().find(|&&code| array.iter().all(|item| fits(item, code))),
+        None => codes
+            .iter()
+            .find(|&&code| array.iter().all(|item| fits(item, code))),
     };
     chosen.or(codes.last()).copied().unwrap_or(code::NULL)
 }
@@ -198,14 +208,16 @@ fn fits(item: &Value, code: u8) -> bool {
         (Value::Int(n), Some(Width::Fixed(1))) => i8::try_from(*n).is_ok(),
         (Value::Long(n), Some(Width::Fixed(1))) => i8::try_from(*n).is_ok(),
         (Value::List(list), Some(Width::Fixed(0))) => list.is_empty(),
-        (_, Some(Width::One)) => body_len(item, code) <= 1 + usize::from(u8::MAX) && {
-            match item {
-                Value::List(list) => list.len() <= 255,
-                Value::Map(map) => map.len() <= 127,
-                Value::Array(array) => array.len() <= 255,
-                _ => true,
+        (_, Some(Width::One)) => {
+            body_len(item, code) <= 1 + usize::from(u8::MAX) && {
+                match item {
+                    Value::List(list) => list.len() <= 255,
+                    Value::Map(map) => map.len() <= 127,
+                    Value::Array(array) => array.len() <= 255,
+                    _ => true,
+                }
             }
-        },
+        }
         _ => true,
     }
 }

@@ -58,7 +58,11 @@ impl<'a> Decoder<'a> {
         Self {
             origin: octets,
             rest: octets,
-            depth: if depth > Limits::DEEPEST { Limits::DEEPEST } else { depth },
+            depth: if depth > Limits::DEEPEST {
+                Limits::DEEPEST
+            } else {
+                depth
+            },
             zero_width: limits.max_zero_width_items,
             limits,
         }
@@ -370,7 +374,10 @@ mod tests {
     fn passing_over_checks_codes_bounds_and_depth() {
         assert_eq!(skip(b""), Err(DecodeErrorKind::Truncated));
         assert_eq!(skip(b"\xa0\x02a"), Err(DecodeErrorKind::Truncated));
-        assert_eq!(skip(b"\xb0\xff\xff\xff\xff"), Err(DecodeErrorKind::Truncated));
+        assert_eq!(
+            skip(b"\xb0\xff\xff\xff\xff"),
+            Err(DecodeErrorKind::Truncated)
+        );
         assert_eq!(skip(b"\x3f"), Err(DecodeErrorKind::UnknownCode(0x3f)));
         assert_eq!(skip(&[0; 100]), Err(DecodeErrorKind::TooDeep));
     }

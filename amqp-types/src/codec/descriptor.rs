@@ -3,7 +3,7 @@
 //! Decides that a descriptor is the same in every legal encoding, as a number and as
 //! a symbol. Leaves which descriptors are known to the generated code.
 
-use super::{Decode, DecodeError, DecodeErrorKind, Decoder, code};
+use super::{Decode, DecodeError, DecodeErrorKind, Decoder, DescribedType, Encode, Limits, code};
 use crate::value::{Described, Value};
 use bytes::BytesMut;
 
@@ -50,7 +50,7 @@ impl TypeDescriptor {
             }
             None => {
                 out.extend_from_slice(&[code::DESCRIBED]);
-                super::text::encode_symbol(self.symbol.as_bytes(), out);
+                super::text::encode_symbol(self.symbol, out);
             }
         }
     }
@@ -67,6 +67,10 @@ impl Descriptor<'_> {
             Self::Name(symbol) => expected.symbol == *symbol,
             Self::Other(_) => false,
         }
+    }
+
+    fn is_among(&self, known: &[&[TypeDescriptor]]) -> bool {
+        known.iter().copied().flatten().any(|known| self.is(known))
     }
 }
 
@@ -135,7 +139,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Reads what follows a descriptor that is not known, to keep both.
+    /// Reads what follows a descriptor, to keep both.
     ///
     /// # Errors
     /// Where no value follows.
@@ -150,5 +154,74 @@ impl<'a> Decoder<'a> {
         let value = Value::decode(self)?;
         self.leave();
         Ok(Described { descriptor, value })
+    }
+
+    /// Reads what follows a descriptor that provides nothing known where it stands, to
+    /// keep both: unless it is one of the types in `known`, which may not stand there.
+    ///
+    /// # Errors
+    /// [`DecodeErrorKind::WrongArchetype`] for a type in `known`; where no value
+    /// follows.
+    // [TYP-42] [PRF-25] [SRC-25]
+    pub fn unknown(
+        &mut self,
+        descriptor: Descriptor<'a>,
+        known: &[&[TypeDescriptor]],
+    ) -> Result<Described, DecodeError> {
+        if descriptor.is_among(known) {
+            return Err(self.fault(DecodeErrorKind::WrongArchetype));
+        }
+        self.described(descriptor)
+    }
+
+    /// The fault of a descriptor that may not stand here.
+    #[cold]
+    #[must_use]
+    pub fn refuse(&self, descriptor: &Descriptor<'_>, known: &[&[TypeDescriptor]]) -> DecodeError {
+        self.fault(if descriptor.is_among(known) {
+            DecodeErrorKind::WrongArchetype
+        } else {
+            DecodeErrorKind::UnknownDescriptor
+        })
+    }
+}
+
+impl Described {
+    /// What a type with a descriptor is, when its type is not looked at.
+    #[must_use]
+    pub fn encoded_from<T: Encode>(value: &T) -> Self {
+        let octets = value.to_bytes();
+        let mut d = Decoder::with_limits(&octets, Limits::DEEP);
+        // A type that encodes to anything but a described value is null here.
+        Self::decode(&mut d).unwrap_or(Self {
+            descriptor: Value::Null,
+            value: Value::Null,
+        })
+    }
+
+    /// Reads this as a type that it may be.
+    ///
+    /// ```
+    /// use amqp_types::{Described, List, messaging::Accepted};
+    ///
+    /// let described = Described::new(0x24, List::new());
+    /// assert_eq!(described.decode_as::<Accepted>(), Ok(Accepted {}));
+    /// ```
+    ///
+    /// # Errors
+    /// Where it is not of that type.
+    pub fn decode_as<T: Decode>(&self) -> Result<T, DecodeError> {
+        let octets = self.to_bytes();
+        let mut d = Decoder::with_limits(&octets, Limits::DEEP);
+        let value = T::decode(&mut d)?;
+        d.finish()?;
+        Ok(value)
+    }
+}
+
+/// A type with a descriptor, when its type is not looked at.
+impl<T: DescribedType + Encode> From<T> for Described {
+    fn from(value: T) -> Self {
+        Self::encoded_from(&value)
     }
 }

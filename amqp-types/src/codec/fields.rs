@@ -4,7 +4,9 @@
 //! fields there are to the generated code.
 
 use super::multiple::{decode_multiple, encode_multiple};
-use super::{Decode, DecodeError, DecodeErrorKind, Decoder, Encode, TypeDescriptor, code, compound};
+use super::{
+    Decode, DecodeError, DecodeErrorKind, Decoder, Encode, TypeDescriptor, code, compound,
+};
 use crate::codec::decoder::Scope;
 use bytes::BytesMut;
 

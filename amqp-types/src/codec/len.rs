@@ -66,13 +66,20 @@ pub(super) fn content_len(array: &Array, element: u8) -> usize {
 fn items_len(value: &Value) -> usize {
     match value {
         Value::List(list) => list.iter().map(encoded_len).sum(),
-        Value::Map(map) => map.iter().map(|(k, v)| encoded_len(k) + encoded_len(v)).sum(),
+        Value::Map(map) => map
+            .iter()
+            .map(|(k, v)| encoded_len(k) + encoded_len(v))
+            .sum(),
         _ => 0,
     }
 }
 
 const fn sized(octets: usize) -> usize {
-    if octets <= 255 { 1 + octets } else { 4 + octets }
+    if octets <= 255 {
+        1 + octets
+    } else {
+        4 + octets
+    }
 }
 
 /// Size, count and content.

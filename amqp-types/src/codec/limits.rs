@@ -43,7 +43,13 @@ impl Limits {
         refuse_unknown_annotations: false,
     };
 
-    pub(crate) const DEEPEST: u32 = 128;
+    pub(super) const DEEPEST: u32 = 128;
+
+    /// For values that are our own.
+    pub(super) const DEEP: Self = Self {
+        max_depth: Self::DEEPEST,
+        ..Self::DEFAULT
+    };
 }
 
 impl Default for Limits {

@@ -64,6 +64,7 @@ mod code;
 mod compound;
 mod decoder;
 mod descriptor;
+mod encoding;
 mod error;
 mod fields;
 mod len;
@@ -71,14 +72,20 @@ mod limits;
 mod map;
 mod multiple;
 mod numbers;
+mod restricted;
 mod text;
 mod value;
 
 pub use decoder::Decoder;
 pub use descriptor::{Descriptor, TypeDescriptor};
+pub use encoding::{Category, Encoding};
 pub use error::{DecodeCondition, DecodeError, DecodeErrorKind};
 pub use fields::{FieldDecoder, FieldEncoder};
 pub use limits::Limits;
+pub use restricted::{InvalidChoice, TooLong, at_most};
+pub use text::encode_symbol;
+
+pub use crate::value::ListOf;
 
 pub(crate) use code::Width;
 

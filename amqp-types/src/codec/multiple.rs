@@ -2,9 +2,7 @@
 //!
 //! Decides how one value and an array of them become a vector, both ways.
 
-use super::{
-    Decode, DecodeError, DecodeErrorKind, Decoder, Encode, Limits, code, compound, text,
-};
+use super::{Decode, DecodeError, DecodeErrorKind, Decoder, Encode, Limits, code, compound, text};
 use crate::primitive::Symbol;
 use crate::value::{Array, Value};
 use bytes::{Bytes, BytesMut};
@@ -130,14 +128,13 @@ pub(super) fn encode_symbols(items: &[Symbol], out: &mut BytesMut) {
 
 /// Appends an array of values of any type, which is found out by writing them.
 pub(super) fn encode_array_of_any<T: Encode>(items: &[T], out: &mut BytesMut) {
-    let limits = Limits {
-        max_depth: Limits::DEEPEST,
-        ..Limits::DEFAULT
-    };
     let mut values = Vec::with_capacity(items.len());
     for item in items {
         let octets = item.to_bytes();
-        values.extend(Value::decode(&mut Decoder::with_limits(&octets, limits)));
+        values.extend(Value::decode(&mut Decoder::with_limits(
+            &octets,
+            Limits::DEEP,
+        )));
     }
     let complete = values.len() == items.len();
     let kind = values.first().map(Value::kind);

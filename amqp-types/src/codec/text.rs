@@ -85,7 +85,7 @@ impl Decode for Symbol {
 impl Encode for Symbol {
     #[inline]
     fn encode(&self, out: &mut BytesMut) {
-        encode_symbol(self.as_str().as_bytes(), out);
+        encode_symbol(self, out);
     }
 
     fn encode_array(items: &[Self], out: &mut BytesMut) {
@@ -98,9 +98,10 @@ pub(crate) fn encode_binary(octets: &[u8], out: &mut BytesMut) {
     sized(out, code::VBIN8, code::VBIN32, octets);
 }
 
+/// Appends a symbol; the text must be ASCII, as that of a type's choices is.
 #[inline]
-pub(super) fn encode_symbol(octets: &[u8], out: &mut BytesMut) {
-    sized(out, code::SYM8, code::SYM32, octets);
+pub fn encode_symbol(text: &str, out: &mut BytesMut) {
+    sized(out, code::SYM8, code::SYM32, text.as_bytes());
 }
 
 // [TYP-19]

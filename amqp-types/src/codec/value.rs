@@ -94,31 +94,42 @@ impl Encode for Value {
     }
 }
 
-// [TYP-21]
 impl Decode for List {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        let scope = match code {
-            code::LIST0 => return Ok(Self::new()),
-            code::LIST8 => d.open8()?,
-            code::LIST32 => d.open32()?,
-            _ => return Err(d.wrong_type(code)),
-        };
-        d.check_count(scope.count, 1)?;
-        let mut items = Vec::with_capacity(scope.count);
-        for _ in 0..scope.count {
-            items.push(Value::decode(d)?);
-        }
-        d.close(scope)?;
-        Ok(Self(items))
+        d.list_items(code).map(Self)
     }
 }
 
 impl Encode for List {
     fn encode(&self, out: &mut BytesMut) {
-        let start = compound::begin(out, code::LIST8);
-        self.iter().for_each(|item| item.encode(out));
-        compound::end_list(out, start, self.len());
+        encode_items(self, out);
     }
+}
+
+impl Decoder<'_> {
+    /// The items of the list whose code was read.
+    // [TYP-20] [TYP-21]
+    pub(super) fn list_items<T: Decode>(&mut self, code: u8) -> Result<Vec<T>, DecodeError> {
+        let scope = match code {
+            code::LIST0 => return Ok(Vec::new()),
+            code::LIST8 => self.open8()?,
+            code::LIST32 => self.open32()?,
+            _ => return Err(self.wrong_type(code)),
+        };
+        self.check_count(scope.count, 1)?;
+        let mut items = Vec::with_capacity(scope.count);
+        for _ in 0..scope.count {
+            items.push(T::decode(self)?);
+        }
+        self.close(scope)?;
+        Ok(items)
+    }
+}
+
+pub(super) fn encode_items<T: Encode>(items: &[T], out: &mut BytesMut) {
+    let start = compound::begin(out, code::LIST8);
+    items.iter().for_each(|item| item.encode(out));
+    compound::end_list(out, start, items.len());
 }
 
 impl Decode for Described {

@@ -320,7 +320,10 @@ mod tests {
         let array = Array::from_values(Kind::Described, vec![described(1), described(2)]).unwrap();
         assert_eq!(array.kind(), Kind::Int);
         assert_eq!(array.descriptors(), [Value::Ulong(9)]);
-        assert_eq!(array.elements().collect::<Vec<_>>(), [described(1), described(2)]);
+        assert_eq!(
+            array.elements().collect::<Vec<_>>(),
+            [described(1), described(2)]
+        );
         let other = Value::from(Described::new(8u64, 2));
         assert!(Array::from_values(Kind::Described, vec![described(1), other]).is_err());
     }

@@ -206,7 +206,9 @@ where
     C: FromIterator<(K, V)>,
 {
     let pairs = Map::try_from(value)?.into_iter();
-    pairs.map(|(k, v)| Ok((k.try_into()?, v.try_into()?))).collect()
+    pairs
+        .map(|(k, v)| Ok((k.try_into()?, v.try_into()?)))
+        .collect()
 }
 
 impl TryFrom<Value> for SystemTime {
@@ -215,10 +217,12 @@ impl TryFrom<Value> for SystemTime {
     /// A timestamp that the platform's clock cannot hold counts as the wrong kind.
     fn try_from(value: Value) -> Result<Self, WrongKind> {
         let found = value.kind();
-        Timestamp::try_from(value)?.try_into().map_err(|_| WrongKind {
-            expected: Kind::Timestamp,
-            found,
-        })
+        Timestamp::try_from(value)?
+            .try_into()
+            .map_err(|_| WrongKind {
+                expected: Kind::Timestamp,
+                found,
+            })
     }
 }
 

@@ -72,10 +72,7 @@ impl Kind {
     /// Whether values of this type are neither list, map, array nor described.
     #[must_use]
     pub const fn is_simple(self) -> bool {
-        !matches!(
-            self,
-            Self::List | Self::Map | Self::Array | Self::Described
-        )
+        !matches!(self, Self::List | Self::Map | Self::Array | Self::Described)
     }
 }
 

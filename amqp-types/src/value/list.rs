@@ -97,3 +97,46 @@ impl fmt::Debug for List {
         f.debug_list().entries(&self.0).finish()
     }
 }
+
+/// A list of which every item is a `T`, such as a generated type may demand.
+///
+/// ```
+/// use amqp_types::ListOf;
+///
+/// let numbers: ListOf<u32> = vec![1, 2].into();
+/// assert_eq!(numbers.len(), 2);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ListOf<T>(pub Vec<T>);
+
+impl<T> Default for ListOf<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Deref for ListOf<T> {
+    type Target = Vec<T>;
+
+    fn deref(&self) -> &Vec<T> {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for ListOf<T> {
+    fn deref_mut(&mut self) -> &mut Vec<T> {
+        &mut self.0
+    }
+}
+
+impl<T> From<Vec<T>> for ListOf<T> {
+    fn from(items: Vec<T>) -> Self {
+        Self(items)
+    }
+}
+
+impl<T> FromIterator<T> for ListOf<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        Self(items.into_iter().collect())
+    }
+}

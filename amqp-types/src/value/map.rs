@@ -299,7 +299,11 @@ mod tests {
     fn many_keys_are_checked_as_few_are() {
         let pairs: Vec<(u32, u32)> = (0..1000).map(|n| (n, n)).collect();
         assert!(Map::from_pairs(pairs.clone()).is_ok());
-        let twice = pairs.iter().chain(&pairs).map(|&(k, v)| (k, v + 1)).collect();
+        let twice = pairs
+            .iter()
+            .chain(&pairs)
+            .map(|&(k, v)| (k, v + 1))
+            .collect();
         assert_eq!(Map::<u32, u32>::from_pairs(twice), Err(DuplicateKey));
         let merged: Map<u32, u32> = pairs.iter().chain(&pairs[..7]).copied().collect();
         assert_eq!(merged.as_slice(), pairs);

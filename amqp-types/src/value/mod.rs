@@ -21,7 +21,7 @@ pub use convert::WrongKind;
 pub use described::{Described, DescriptorName};
 pub use key::AnnotationKey;
 pub use kind::Kind;
-pub use list::List;
+pub use list::{List, ListOf};
 pub use map::{DuplicateKey, Map};
 pub use one_or_many::OneOrMany;
 pub use simple::{NotSimple, Simple};

@@ -69,10 +69,7 @@ impl fmt::Display for Described {
     }
 }
 
-fn sequence<'a>(
-    f: &mut fmt::Formatter<'_>,
-    items: impl Iterator<Item = &'a Value>,
-) -> fmt::Result {
+fn sequence<'a>(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = &'a Value>) -> fmt::Result {
     f.write_char('[')?;
     for (index, item) in items.enumerate() {
         write!(f, "{}{item}", comma(index))?;
@@ -86,7 +83,9 @@ const fn comma(index: usize) -> &'static str {
 
 fn octets(f: &mut fmt::Formatter<'_>, prefix: &str, octets: &[u8]) -> fmt::Result {
     write!(f, "{prefix}'")?;
-    octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))?;
+    octets
+        .iter()
+        .try_for_each(|octet| write!(f, "{octet:02x}"))?;
     f.write_char('\'')
 }
 
@@ -98,7 +97,10 @@ mod tests {
     #[test]
     fn values_print_in_a_short_form() {
         let map = Map::from([
-            (Value::from("a"), Value::from(Binary::from_static(b"\x00\xff"))),
+            (
+                Value::from("a"),
+                Value::from(Binary::from_static(b"\x00\xff")),
+            ),
             (Value::from(Symbol::from_static("b")), Value::from(2.5)),
             (Value::Null, List::from([true, false]).into()),
         ]);
