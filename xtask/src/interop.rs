@@ -1,10 +1,251 @@
-//! `cargo xtask interop`.
+//! `cargo xtask interop`: real peers on loopback, installed where missing, started, met, and stopped again.
+//!
+//! Brokers are met by our client, foreign clients meet our listener; both sides of ours are the program `amqp-interop`, whose
+//! scenarios and verdicts are its own. Here is decided which peers run, how long anything may take, and how the matrix is shown.
+
+mod artemis;
+mod foreign;
+mod install;
+mod matrix;
+mod process;
+mod rabbit;
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use self::install::{Cache, RunFolder};
+use self::matrix::{Matrix, Outcome};
+use self::process::{Deadline, Running};
+use crate::shell;
 
 /// Arguments of `cargo xtask interop`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Meet only these peers: artemis, rabbit, proton, rhea (default: all)
+    #[arg(value_parser = Peer::parse)]
+    peers: Vec<Peer>,
+    /// Install what is missing and stop there
+    #[arg(long)]
+    install: bool,
+    /// Start one broker, print its address, and stop it at the end of standard input
+    #[arg(long, value_name = "BROKER", value_parser = Peer::parse, conflicts_with_all = ["peers", "install"])]
+    hold: Option<Peer>,
+    /// Minutes after which nothing is waited for
+    #[arg(long, default_value_t = 20)]
+    minutes: u64,
+}
 
-/// Runs the command.
-pub(crate) fn run(_args: Args) -> Result<(), String> {
-    Err("not there yet".into())
+/// A program that we meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    Artemis,
+    Rabbit,
+    Proton,
+    Rhea,
+}
+
+impl Peer {
+    const ALL: [Self; 4] = [Self::Artemis, Self::Rabbit, Self::Proton, Self::Rhea];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Artemis => "artemis",
+            Self::Rabbit => "rabbit",
+            Self::Proton => "proton",
+            Self::Rhea => "rhea",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let names = Self::ALL.map(Self::name).join(", ");
+        Self::ALL
+            .into_iter()
+            .find(|peer| peer.name() == text)
+            .ok_or_else(|| format!("there are {names}"))
+    }
+
+    /// A broker is met by our client, the others meet our listener.
+    fn is_broker(self) -> bool {
+        matches!(self, Self::Artemis | Self::Rabbit)
+    }
+
+    fn install(self, cache: &Cache, deadline: Deadline) -> Result<(), String> {
+        match self {
+            Self::Artemis => artemis::install(cache, deadline),
+            Self::Rabbit => rabbit::install(cache, deadline),
+            Self::Proton | Self::Rhea => foreign::install(self, cache, deadline),
+        }
+    }
+}
+
+/// A broker that runs. Dropping it kills it and removes its data.
+#[derive(Debug)]
+struct Broker {
+    port: u16,
+    server: Running,
+    helpers: Vec<Running>,
+    _folder: RunFolder,
+}
+
+impl Broker {
+    fn start(
+        peer: Peer,
+        queues: &[String],
+        cache: &Cache,
+        deadline: Deadline,
+    ) -> Result<Self, String> {
+        if peer == Peer::Artemis {
+            artemis::start(cache, deadline)
+        } else {
+            rabbit::start(cache, queues, deadline)
+        }
+    }
+
+    fn stop(self) -> Result<(), String> {
+        self.server.stop(30)?;
+        self.helpers
+            .into_iter()
+            .try_for_each(|helper| helper.stop(10))
+    }
+}
+
+/// Installs, meets every peer, prints the matrix and one line that sums it up.
+pub(crate) fn run(args: Args) -> Result<(), String> {
+    let deadline = Deadline::after(Duration::from_secs(60 * args.minutes));
+    let cache = Cache::open()?;
+    if let Some(peer) = args.hold {
+        return hold(peer, &cache, deadline);
+    }
+    let peers = if args.peers.is_empty() {
+        Peer::ALL.to_vec()
+    } else {
+        args.peers
+    };
+    for peer in &peers {
+        peer.install(&cache, deadline)?;
+    }
+    if args.install {
+        return Ok(());
+    }
+    let program = build()?;
+    let mut matrix = Matrix::default();
+    for peer in peers {
+        eprintln!("interop: meeting {} …", peer.name());
+        let met = if peer.is_broker() {
+            meet_broker(peer, &program, &cache, deadline, &mut matrix)
+        } else {
+            meet_client(peer, &program, &cache, deadline, &mut matrix)
+        };
+        if let Err(error) = met {
+            matrix.add(peer.name(), "the whole meeting", Outcome::Fail(error));
+        }
+    }
+    let (passed, failed, skipped) = matrix.counts();
+    print!("{}", matrix.table());
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    if failed == 0 && passed > 0 {
+        return Ok(());
+    }
+    Err(format!(
+        "{failed} scenarios failed; each FAIL line above says how, the logs lie in {}",
+        cache.folder("log").display()
+    ))
+}
+
+/// Builds our side with optimisation, since throughput is part of what peers expect.
+fn build() -> Result<PathBuf, String> {
+    let mut command = shell::cargo();
+    command.args(["build", "--quiet", "--release", "--package", "amqp-interop"]);
+    shell::run(&mut command, "mend what the compiler says above")?;
+    Ok(shell::target_dir().join("release/amqp-interop"))
+}
+
+fn meet_broker(
+    peer: Peer,
+    program: &PathBuf,
+    cache: &Cache,
+    deadline: Deadline,
+    matrix: &mut Matrix,
+) -> Result<(), String> {
+    let listing = process::run(
+        "amqp-interop",
+        Command::new(program).arg("queues"),
+        &cache.log("queues"),
+        deadline.at_most(10),
+    )?;
+    let queues: Vec<String> = listing.lines().map(str::to_owned).collect();
+    let broker = Broker::start(peer, &queues, cache, deadline)?;
+    let mut command = Command::new(program);
+    command.args(["client", peer.name(), &broker.port.to_string()]);
+    let name = format!("amqp-interop with {}", peer.name());
+    let mut ours = Running::start(
+        &name,
+        &mut command,
+        &cache.log(&format!("client-{}", peer.name())),
+    )?;
+    let status = ours.wait(deadline.at_most(400));
+    matrix.add_output(peer.name(), &ours.output())?;
+    // Failed scenarios stand in the output; anything else that goes wrong must not pass for success.
+    match status? {
+        status if status.success() || ours.output().contains("\tfail\t") => broker.stop(),
+        status => Err(ours.trouble(&format!("ended with {status}"))),
+    }
+}
+
+fn meet_client(
+    peer: Peer,
+    program: &PathBuf,
+    cache: &Cache,
+    deadline: Deadline,
+    matrix: &mut Matrix,
+) -> Result<(), String> {
+    let port = process::free_ports(1)?;
+    let mut command = Command::new(program);
+    command.args(["listen", &port.to_string()]);
+    let log = cache.log(&format!("listen-{}", peer.name()));
+    let mut listener = Running::start("amqp-interop as listener", &mut command, &log)?;
+    listener.wait_for_log("listening", deadline.at_most(10))?;
+    foreign::run(peer, port, cache, deadline, |scenario, outcome| {
+        matrix.add(peer.name(), scenario, outcome)
+    });
+    listener.stop(10)
+}
+
+fn hold(peer: Peer, cache: &Cache, deadline: Deadline) -> Result<(), String> {
+    if !peer.is_broker() {
+        return Err(format!("{} is a client, not a broker", peer.name()));
+    }
+    peer.install(cache, deadline)?;
+    let queues: Vec<String> = ["interop", "demo", "orders"].map(str::to_owned).to_vec();
+    let broker = Broker::start(peer, &queues, cache, deadline)?;
+    println!(
+        "{} takes connections: amqp://guest:guest@127.0.0.1:{} (process {})",
+        peer.name(),
+        broker.port,
+        broker.server.id()
+    );
+    println!("end of input (ctrl-d) stops it");
+    let ended = std::io::stdin()
+        .read_to_end(&mut Vec::new())
+        .map_err(|error| format!("standard input: {error}"));
+    broker.stop()?;
+    ended.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_are_known_by_their_names() {
+        for peer in Peer::ALL {
+            assert_eq!(Peer::parse(peer.name()), Ok(peer));
+        }
+        assert_eq!(
+            Peer::parse("x").unwrap_err(),
+            "there are artemis, rabbit, proton, rhea"
+        );
+    }
 }

@@ -203,11 +203,13 @@ fn attribute(tokens: &[Token], index: usize) -> Option<usize> {
 /// `cfg(test)`, `cfg(all(test, …))`, `test`, `tokio::test`; the tokens between the brackets are given.
 fn is_test_attribute(inside: &[Token]) -> bool {
     let texts: Vec<&str> = inside.iter().map(|token| token.text.as_str()).collect();
-    match texts.as_slice() {
-        ["cfg", "(", "test", ")"] | ["cfg", "(", "all", "(", "test", ..] | ["test"] => true,
-        [_, ":", ":", "test", ..] => true,
-        _ => false,
-    }
+    matches!(
+        texts.as_slice(),
+        ["cfg", "(", "test", ")"]
+            | ["cfg", "(", "all", "(", "test", ..]
+            | ["test"]
+            | [_, ":", ":", "test", ..]
+    )
 }
 
 /// The index after the item that starts at `index`: after its block, its semicolon, or, for a field or a variant, its comma.

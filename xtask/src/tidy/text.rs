@@ -86,8 +86,8 @@ fn size(file: &SourceFile) -> Option<Finding> {
         .filter(|line| !file.is_test_line(*line))
         .count();
     match lines {
-        ..=LONG => None,
-        ..=TOO_LONG => Some(Finding::warning(
+        0..=LONG => None,
+        _ if lines <= TOO_LONG => Some(Finding::warning(
             &file.path,
             1,
             format!("{lines} lines without tests: above {LONG} there must be a reason"),

@@ -1,0 +1,111 @@
+//! Apache ActiveMQ Artemis: the distribution from Maven Central, an instance of its own for each run.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::Broker;
+use super::install::{self, Cache, Need, RunFolder};
+use super::process::{self, Deadline, Running};
+use crate::shell;
+
+const VERSION: &str = "2.44.0";
+
+/// Written to the log when messages can be sent.
+const READY: &str = "AMQ221007";
+
+const JAVA_ARGS: &str = "-Xms64m -Xmx1g -XX:+UseSerialGC -Dlog4j2.disableJmx=true --add-opens java.base/jdk.internal.misc=ALL-UNNAMED";
+
+/// Gets the distribution; nothing is done if it is there.
+pub(super) fn install(cache: &Cache, deadline: Deadline) -> Result<(), String> {
+    let name = format!("artemis-{VERSION}");
+    cache.need(&Need::new("java", "openjdk-17-jre-headless"), deadline)?;
+    cache.install(&name, |folder| {
+        cache.need(&Need::new("mvn", "maven"), deadline)?;
+        let mut command = Command::new("mvn");
+        command.args([
+            "-q",
+            "-B",
+            "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy",
+        ]);
+        command.arg(format!(
+            "-Dartifact=org.apache.activemq:apache-artemis:{VERSION}:tar.gz:bin"
+        ));
+        command
+            .arg(format!("-DoutputDirectory={}", folder.display()))
+            .current_dir(folder);
+        cache.step("artemis-download", &mut command, deadline)?;
+        let archive = folder.join(format!("apache-artemis-{VERSION}-bin.tar.gz"));
+        let mut command = Command::new("tar");
+        command
+            .arg("xzf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(folder)
+            .arg("--strip-components=1");
+        cache.step("artemis-unpack", &mut command, deadline)?;
+        std::fs::remove_file(&archive).map_err(|error| format!("{}: {error}", archive.display()))
+    })?;
+    Ok(())
+}
+
+/// Makes an instance on a free port and waits until it takes messages.
+pub(super) fn start(cache: &Cache, deadline: Deadline) -> Result<Broker, String> {
+    let port = process::free_ports(1)?;
+    let folder = RunFolder::new(cache.folder(&format!("artemis-run-{port}")))?;
+    create(cache, folder.path(), deadline)?;
+    configure(folder.path(), port)?;
+    let mut command = Command::new(folder.path().join("bin/artemis"));
+    // The script replaces itself by the virtual machine: the id that is held is the broker's.
+    command.arg("run").env("JAVA_ARGS", JAVA_ARGS);
+    let mut running = Running::start("Artemis", &mut command, &cache.log("artemis"))?;
+    running.wait_for_log(READY, deadline.at_most(90))?;
+    Ok(Broker {
+        port,
+        server: running,
+        helpers: Vec::new(),
+        _folder: folder,
+    })
+}
+
+fn create(cache: &Cache, folder: &Path, deadline: Deadline) -> Result<(), String> {
+    let mut command = Command::new(
+        cache
+            .folder(&format!("artemis-{VERSION}"))
+            .join("bin/artemis"),
+    );
+    command.arg("create").arg(folder);
+    command.args([
+        "--silent",
+        "--force",
+        "--user",
+        "guest",
+        "--password",
+        "guest",
+        "--require-login",
+    ]);
+    command.args(["--host", "127.0.0.1", "--no-web", "--no-autotune", "--nio"]);
+    cache.step("artemis-create", &mut command, deadline.at_most(60))
+}
+
+/// Replaces what `create` wrote by our own configuration.
+fn configure(folder: &Path, port: u16) -> Result<(), String> {
+    let data = shell::root().join("amqp-client/interop/artemis");
+    let etc = folder.join("etc");
+    let read = |name: &str| {
+        std::fs::read_to_string(data.join(name)).map_err(|error| format!("{name}: {error}"))
+    };
+    let store = folder.join("data").display().to_string();
+    let values = [("PORT", port.to_string()), ("DATA", store)];
+    install::write_template(&read("broker.xml")?, &values, &etc.join("broker.xml"))?;
+    install::write_template(&read("login.config")?, &[], &etc.join("login.config"))?;
+    install::write_template(
+        "guest = guest\n",
+        &[],
+        &etc.join("artemis-users.properties"),
+    )?;
+    install::write_template(
+        "all = guest,anonymous\n",
+        &[],
+        &etc.join("artemis-roles.properties"),
+    )
+}

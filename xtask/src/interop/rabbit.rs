@@ -1,0 +1,164 @@
+//! RabbitMQ 4.0: Debian trixie's package in a folder of its own, as root, with queues declared before it takes connections.
+//!
+//! The server runs with that folder as its root and in a mount namespace of its own, so that its `/proc` and `/dev` vanish with
+//! it. Its name service, which would otherwise outlive it, is started beside it and held like it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Broker;
+use super::install::{self, Cache, Need, RunFolder};
+use super::process::{self, Deadline, Running};
+use crate::shell;
+
+/// The folder in the cache.
+const NAME: &str = "rabbitmq-trixie";
+
+/// Written to the log when connections are taken.
+const READY: &str = "Server startup complete";
+
+/// Mounts what a process expects to see, then becomes the program: $0 is the new root, the rest the program.
+const ENTER: &str = r#"mount --bind /proc "$0/proc" && mount --bind /dev "$0/dev" && exec chroot "$0" /usr/bin/env -i "$@""#;
+
+/// Makes the folder; nothing is done if it is there.
+pub(super) fn install(cache: &Cache, deadline: Deadline) -> Result<(), String> {
+    cache.need(&Need::new("unshare", "util-linux"), deadline)?;
+    cache.install(NAME, |folder| {
+        cache.need(&Need::new("/usr/sbin/debootstrap", "debootstrap"), deadline)?;
+        let mut command = Command::new("unshare");
+        command.args([
+            "--mount",
+            "/usr/sbin/debootstrap",
+            "--variant=minbase",
+            "--include=rabbitmq-server",
+            "trixie",
+        ]);
+        command.arg(folder.join("root"));
+        cache.step("rabbitmq-debootstrap", &mut command, deadline)
+    })?;
+    Ok(())
+}
+
+/// Starts a node on free ports and waits until it takes connections. The queues are there then.
+pub(super) fn start(
+    cache: &Cache,
+    queues: &[String],
+    deadline: Deadline,
+) -> Result<Broker, String> {
+    let root = cache.folder(NAME).join("root");
+    let port = process::free_ports(3)?;
+    let node = Node {
+        home: format!("/var/lib/interop-{port}"),
+        root,
+        port,
+    };
+    let folder = RunFolder::new(node.root.join(node.home.trim_start_matches('/')))?;
+    node.configure(folder.path(), queues)?;
+    let names = Running::start(
+        "RabbitMQ's name service",
+        &mut node.name_service(),
+        &cache.log("rabbitmq-epmd"),
+    )?;
+    let mut running = Running::start("RabbitMQ", &mut node.server(), &cache.log("rabbitmq"))?;
+    running.wait_for_log(READY, deadline.at_most(90))?;
+    Ok(Broker {
+        port,
+        server: running,
+        helpers: vec![names],
+        _folder: folder,
+    })
+}
+
+/// One run: AMQP on `port`, the node's own traffic on the next one, the name service on the one after that.
+struct Node {
+    root: PathBuf,
+    /// As the node sees it.
+    home: String,
+    port: u16,
+}
+
+impl Node {
+    fn configure(&self, folder: &Path, queues: &[String]) -> Result<(), String> {
+        let path = shell::root().join("amqp-client/interop/rabbit/rabbitmq.conf");
+        let template = std::fs::read_to_string(&path)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let values = [("PORT", self.port.to_string()), ("HOME", self.home.clone())];
+        install::write_template(&template, &values, &folder.join("rabbitmq.conf"))?;
+        install::write_template(&definitions(queues), &[], &folder.join("definitions.json"))
+    }
+
+    fn name_service(&self) -> Command {
+        let mut command = Command::new("chroot");
+        command.arg(&self.root).args([
+            "/usr/bin/env",
+            "-i",
+            "PATH=/usr/bin:/bin",
+            "ERL_EPMD_ADDRESS=127.0.0.1",
+        ]);
+        command.args(["epmd", "-port", &(self.port + 2).to_string()]);
+        command
+    }
+
+    fn server(&self) -> Command {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", ENTER]).arg(&self.root);
+        command.args([
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "LANG=C.UTF-8",
+            "RABBITMQ_CONF_ENV_FILE=/dev/null",
+        ]);
+        // The script then becomes the virtual machine, so that the id that is held is the node's.
+        command.args([
+            "RABBITMQ_ALLOW_INPUT=1",
+            "ERL_EPMD_ADDRESS=127.0.0.1",
+            "RABBITMQ_ENABLED_PLUGINS_FILE=/dev/null",
+        ]);
+        command.arg("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-noinput -kernel inet_dist_use_interface {127,0,0,1}");
+        command.arg(format!("RABBITMQ_NODENAME=interop{}@localhost", self.port));
+        command.arg(format!("RABBITMQ_DIST_PORT={}", self.port + 1));
+        command.arg(format!("ERL_EPMD_PORT={}", self.port + 2));
+        for (name, file) in [
+            ("HOME", ""),
+            ("RABBITMQ_CONFIG_FILE", "/rabbitmq"),
+            ("RABBITMQ_MNESIA_BASE", "/data"),
+            ("RABBITMQ_LOG_BASE", "/log"),
+        ] {
+            command.arg(format!("{name}={}{file}", self.home));
+        }
+        command.arg("/usr/lib/rabbitmq/bin/rabbitmq-server");
+        command
+    }
+}
+
+/// The user, the rights and the queues that the node starts with. Names hold nothing that JSON would escape.
+fn definitions(queues: &[String]) -> String {
+    let queues: Vec<String> = queues
+        .iter()
+        .map(|name| {
+            let arguments = r#"{"x-queue-type":"quorum","x-delivery-limit":-1}"#;
+            format!(r#"{{"name":"{name}","vhost":"/","durable":true,"auto_delete":false,"arguments":{arguments}}}"#)
+        })
+        .collect();
+    format!(
+        r#"{{"users":[{{"name":"guest","password":"guest","tags":["administrator"]}}],"vhosts":[{{"name":"/"}}],
+"permissions":[{{"user":"guest","vhost":"/","configure":".*","write":".*","read":".*"}}],
+"queues":[{}]}}
+"#,
+        queues.join(",\n")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_queue_is_declared() {
+        let text = definitions(&["a".to_owned(), "b".to_owned()]);
+        assert!(
+            text.contains(r#""name":"a""#) && text.contains(r#""name":"b""#),
+            "{text}"
+        );
+        assert_eq!(text.matches('{').count(), text.matches('}').count());
+    }
+}
