@@ -26,10 +26,7 @@ pub(crate) fn run(_args: Args) -> Result<(), String> {
     step("clippy", clippy(&[]));
     step("clippy, all features", clippy(&["--all-features"]));
     step("docs", docs());
-    step(
-        "codegen",
-        crate::codegen::run(crate::codegen::Args { check: true }),
-    );
+    step("codegen", crate::codegen::check());
     step("tidy", tidy::run(tidy::Args {}));
     step("cite", cite::run(cite::Args::default()));
     if failures.is_empty() {

@@ -1,4 +1,36 @@
 //! `cargo xtask codegen`: writes the generated tree, or compares it with `--check`.
+//!
+//! This file finds the definitions and says what was done; `codegen/tree` compares texts with a folder. What the files contain is
+//! decided by the library `codegen`, which knows no file system. With `--xml` a user's own definitions are generated against ours,
+//! which are then only referred to.
+
+mod tree;
+
+use std::path::{Path, PathBuf};
+
+use codegen::{File, Input, Output, Target};
+
+use crate::shell;
+use tree::Difference;
+
+/// The definitions in the order in which a later file may refer to an earlier one, each with its overlay's folder.
+const DEFINITIONS: &[(&str, &str)] = &[
+    ("spec/types.bare.xml", "spec/overlay/types.xml"),
+    ("spec/transport.bare.xml", "spec/overlay/transport.xml"),
+    ("spec/messaging.bare.xml", "spec/overlay/messaging.xml"),
+    (
+        "spec/transactions.bare.xml",
+        "spec/overlay/transactions.xml",
+    ),
+    ("spec/security.bare.xml", "spec/overlay/security.xml"),
+    ("spec/ext/filters.xml", "spec/ext/overlay/filters.xml"),
+];
+
+/// Where our own generated files lie.
+const GENERATED: &str = "amqp-types/src/generated";
+
+/// What mends a difference, as the messages say.
+const MEND: &str = "cargo xtask codegen";
 
 /// Arguments of `cargo xtask codegen`.
 #[derive(Debug, clap::Args)]
@@ -6,9 +38,194 @@ pub(crate) struct Args {
     /// Write nothing; fail when a committed file differs or is an orphan
     #[arg(long)]
     pub(crate) check: bool,
+    /// Generate from these definitions instead, with ours to refer to
+    #[arg(long, value_name = "FILE", requires = "out")]
+    pub(crate) xml: Vec<PathBuf>,
+    /// Overlays of the definitions, matched by the schema that they are for
+    #[arg(long, value_name = "FILE", requires = "xml")]
+    pub(crate) overlay: Vec<PathBuf>,
+    /// The folder to write to
+    #[arg(long, value_name = "FOLDER", requires = "xml")]
+    pub(crate) out: Option<PathBuf>,
+    /// The path by which the generated code reaches the crate of types
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "amqp_types",
+        requires = "xml"
+    )]
+    pub(crate) types: String,
+}
+
+/// What a run needs from the disk: definitions, with whether they are written, and overlays.
+#[derive(Default)]
+struct Sources {
+    xml: Vec<(Source, bool)>,
+    overlays: Vec<Source>,
+}
+
+/// A text that was read.
+struct Source {
+    name: String,
+    text: String,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), String> {
-    Err(format!("not there yet (check: {})", args.check))
+    let root = shell::root();
+    let (outputs, folder, mend) = match &args.out {
+        None => (own(&root)?, root.join(GENERATED), MEND.to_owned()),
+        Some(out) => (
+            users(&root, &args)?,
+            out.clone(),
+            "the same command without --check".to_owned(),
+        ),
+    };
+    let differences = tree::compare(&folder, &outputs)?;
+    if args.check {
+        return report(&folder, &differences, &mend);
+    }
+    tree::write(&folder, &outputs, &differences)?;
+    println!(
+        "codegen: {} files in {}, {} changed",
+        outputs.len(),
+        shown(&folder),
+        differences.len()
+    );
+    Ok(())
+}
+
+/// Compares our own tree with the definitions.
+pub(crate) fn check() -> Result<(), String> {
+    let root = shell::root();
+    let folder = root.join(GENERATED);
+    report(&folder, &tree::compare(&folder, &own(&root)?)?, MEND)
+}
+
+/// Generates our own tree.
+fn own(root: &Path) -> Result<Vec<Output>, String> {
+    generate(&definitions(root, true)?, &Target::Own)
+}
+
+/// Generates a user's definitions against ours.
+fn users(root: &Path, args: &Args) -> Result<Vec<Output>, String> {
+    let mut sources = definitions(root, false)?;
+    for path in &args.xml {
+        sources
+            .xml
+            .push((read(path, &path.display().to_string())?, true));
+    }
+    for path in &args.overlay {
+        sources
+            .overlays
+            .push(read(path, &path.display().to_string())?);
+    }
+    generate(&sources, &Target::Dependent(args.types.clone()))
+}
+
+fn generate(sources: &Sources, target: &Target) -> Result<Vec<Output>, String> {
+    let xml = sources.xml.iter();
+    let inputs: Vec<_> = xml
+        .map(|(source, emit)| Input {
+            xml: file(source),
+            emit: *emit,
+        })
+        .collect();
+    let overlays: Vec<_> = sources.overlays.iter().map(file).collect();
+    codegen::generate(&inputs, &overlays, target).map_err(|error| error.to_string())
+}
+
+fn definitions(root: &Path, emit: bool) -> Result<Sources, String> {
+    let mut sources = Sources::default();
+    for (xml, overlay) in DEFINITIONS {
+        sources.xml.push((read(&root.join(xml), xml)?, emit));
+        sources.overlays.push(read(&root.join(overlay), overlay)?);
+    }
+    Ok(sources)
+}
+
+fn read(path: &Path, name: &str) -> Result<Source, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read {name}: {error}"))?;
+    Ok(Source {
+        name: name.to_owned(),
+        text,
+    })
+}
+
+fn file(source: &Source) -> File<'_> {
+    File {
+        name: &source.name,
+        text: &source.text,
+    }
+}
+
+/// Says what differs and what mends it.
+fn report(folder: &Path, differences: &[Difference], mend: &str) -> Result<(), String> {
+    if differences.is_empty() {
+        println!("codegen: {} is up to date", shown(folder));
+        return Ok(());
+    }
+    let lines: Vec<_> = differences
+        .iter()
+        .map(|difference| format!("\n  {}", difference.describe(&shown(folder))))
+        .collect();
+    Err(format!(
+        "{} is not what the definitions say:{}\n  to mend it: {mend}",
+        shown(folder),
+        lines.concat()
+    ))
+}
+
+/// The folder relative to the workspace, where it lies inside.
+fn shown(folder: &Path) -> String {
+    folder
+        .strip_prefix(shell::root())
+        .unwrap_or(folder)
+        .display()
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_definition_in_spec_is_generated_from() {
+        let root = shell::root();
+        for folder in ["spec", "spec/ext"] {
+            for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+                let name = format!("{folder}/{}", entry.unwrap().file_name().to_string_lossy());
+                // The index holds no definitions: it lists the others.
+                let known = DEFINITIONS.iter().any(|(xml, _)| *xml == name)
+                    || name.ends_with("index.bare.xml");
+                assert!(
+                    known || !name.ends_with(".xml"),
+                    "{name} is not in DEFINITIONS"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn generating_twice_gives_the_same_octets() {
+        let root = shell::root();
+        assert_eq!(own(&root).unwrap(), own(&root).unwrap());
+    }
+
+    #[test]
+    fn a_difference_names_the_file_and_the_command_that_mends_it() {
+        let differences = [
+            Difference::Changed("messaging.rs".into()),
+            Difference::Orphan("old.rs".into()),
+        ];
+        let message = report(&shell::root().join(GENERATED), &differences, MEND).unwrap_err();
+        assert_eq!(
+            message,
+            "amqp-types/src/generated is not what the definitions say:\n  \
+             amqp-types/src/generated/messaging.rs differs\n  \
+             amqp-types/src/generated/old.rs is an orphan: no definition gives it\n  \
+             to mend it: cargo xtask codegen"
+        );
+    }
 }

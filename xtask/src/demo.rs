@@ -15,7 +15,7 @@ pub(crate) struct Args {
 
 /// Compares the generated tree, then builds and runs the demo.
 pub(crate) fn run(args: Args) -> Result<(), String> {
-    crate::codegen::run(crate::codegen::Args { check: true })?;
+    crate::codegen::check()?;
     let mut command = shell::cargo();
     command
         .args([
