@@ -11,9 +11,7 @@ mod value;
 
 pub use bytes;
 pub use codec::*;
-pub use generated::{
-    DESCRIPTORS, filters, messaging, security, transactions, transport, types,
-};
+pub use generated::{DESCRIPTORS, filters, messaging, security, transactions, transport, types};
 pub use message::{Body, BodyKind, EncodedMessage, InvalidMessage, Message};
 pub use primitive::*;
 pub use uuid;

@@ -5,7 +5,7 @@
 
 use super::len::{body_len, content_len};
 use super::text::{octet, size32};
-use super::{Decode, DecodeError, DecodeErrorKind, Decoder, Encode, Width, code, map};
+use super::{Decode, DecodeError, DecodeErrorKind, Decoder, Encode, Limits, Width, code, map};
 use crate::value::{Array, Kind, Value};
 use bytes::BytesMut;
 
@@ -29,7 +29,7 @@ pub(super) fn decode(code: u8, d: &mut Decoder<'_>) -> Result<Array, DecodeError
         // [TYP-43]
         (Some(_), Some(0)) => {
             let value = Value::decode_body(element, d)?;
-            let count = u32::try_from(scope.count).unwrap_or(u32::MAX);
+            let count = d.allow_zero_width(scope.count)?;
             Array::from_repeated(descriptors, value, count)
         }
         (Some(kind), Some(least)) => {
@@ -153,6 +153,9 @@ fn last(out: &mut BytesMut, element: u8, octets: &[u8]) {
     out.extend_from_slice(&octets[octets.len() - width..]);
 }
 
+/// The most elements that are written without octets, where there is a choice.
+const MANY: usize = Limits::DEFAULT.max_zero_width_items as usize;
+
 /// The smallest element constructor that fits every element.
 pub(super) fn element_code(array: &Array) -> u8 {
     let codes: &[u8] = match array.kind() {
@@ -181,14 +184,15 @@ pub(super) fn element_code(array: &Array) -> u8 {
         Kind::Map => &[code::MAP8, code::MAP32],
         Kind::Array => &[code::ARRAY8, code::ARRAY32],
     };
+    // Elements that are not there, or so many that a peer may refuse them without
+    // octets, get a code that has some.
+    let octets = array.is_empty() || array.len() > MANY;
     let chosen = match array.repeated() {
-        // A large count of one value is looked at once.
+        // A large count of one value is looked at once, and stays a count.
         Some(value) => codes.iter().find(|&&code| fits(value, code)),
-        // Without elements any code will do; the last one surely has octets.
-        None if array.is_empty() => None,
-        None => codes
-            .iter()
-            .find(|&&code| array.iter().all(|item| fits(item, code))),
+        None => codes.iter().find(|&&code| {
+            (!octets || code::least(code) != Some(0)) && array.iter().all(|item| fits(item, code))
+        }),
     };
     chosen.or(codes.last()).copied().unwrap_or(code::NULL)
 }

@@ -68,6 +68,15 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// Reads a part of `octets`; offsets count from their start.
+    #[inline]
+    pub(crate) fn within(octets: &'a Bytes, part: std::ops::Range<usize>, limits: Limits) -> Self {
+        Self {
+            rest: &octets[part],
+            ..Self::with_limits(octets, limits)
+        }
+    }
+
     /// The limits that hold.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
@@ -271,14 +280,16 @@ impl<'a> Decoder<'a> {
         self.depth += 1;
     }
 
-    /// Allows `count` elements without octets to become a `Vec`.
+    /// Allows `count` elements without octets.
     // [TYP-43]
-    pub(super) fn allow_zero_width(&mut self, count: usize) -> Result<(), DecodeError> {
-        let left = u32::try_from(count)
-            .ok()
-            .and_then(|count| self.zero_width.checked_sub(count));
-        self.zero_width = left.ok_or_else(|| self.fault(DecodeErrorKind::TooMany))?;
-        Ok(())
+    pub(super) fn allow_zero_width(&mut self, count: usize) -> Result<u32, DecodeError> {
+        if let Ok(count) = u32::try_from(count)
+            && let Some(left) = self.zero_width.checked_sub(count)
+        {
+            self.zero_width = left;
+            return Ok(count);
+        }
+        Err(self.fault(DecodeErrorKind::TooMany))
     }
 
     /// Opens a compound value of which size and count take one octet each.

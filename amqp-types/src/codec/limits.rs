@@ -22,8 +22,9 @@ pub struct Limits {
     /// Default 32; more than 128 counts as 128, since each level takes stack.
     pub max_depth: u32,
     /// How many elements that take no octets (null, true, false, 0, the empty list)
-    /// the arrays of one decoder may have together where they become a `Vec`. Default
-    /// 4096. A [`Value`](crate::Value) keeps such elements as a count and needs no cap.
+    /// the arrays of one decoder may have together. Default 65536. A
+    /// [`Value`](crate::Value) keeps such elements as a count, but who walks them does
+    /// so at the peer's word.
     pub max_zero_width_items: u32,
     /// Whether to refuse transaction identifiers of more than 32 octets (section
     /// 4.5.3). Off by default, since a common broker sends 36.
@@ -38,7 +39,7 @@ impl Limits {
     /// The defaults.
     pub const DEFAULT: Self = Self {
         max_depth: 32,
-        max_zero_width_items: 4096,
+        max_zero_width_items: 65_536,
         strict_transaction_ids: false,
         refuse_unknown_annotations: false,
     };
@@ -46,8 +47,9 @@ impl Limits {
     pub(super) const DEEPEST: u32 = 128;
 
     /// For values that are our own.
-    pub(super) const DEEP: Self = Self {
+    pub(crate) const DEEP: Self = Self {
         max_depth: Self::DEEPEST,
+        max_zero_width_items: u32::MAX,
         ..Self::DEFAULT
     };
 }

@@ -61,6 +61,7 @@
 
 mod array;
 mod code;
+mod compact;
 mod compound;
 mod decoder;
 mod descriptor;
@@ -76,6 +77,7 @@ mod restricted;
 mod text;
 mod value;
 
+pub use compact::compact;
 pub use decoder::Decoder;
 pub use descriptor::{Descriptor, TypeDescriptor};
 pub use encoding::{Category, Encoding};
@@ -87,7 +89,7 @@ pub use text::encode_symbol;
 
 pub use crate::value::ListOf;
 
-pub(crate) use code::Width;
+use code::Width;
 
 use bytes::{Bytes, BytesMut};
 

@@ -53,7 +53,7 @@ fn decode_elements<T: Decode>(
 fn check_room(element: u8, count: usize, d: &mut Decoder<'_>) -> Result<(), DecodeError> {
     match code::least(element) {
         None => Err(d.fault(DecodeErrorKind::UnknownCode(element))),
-        Some(0) => d.allow_zero_width(count),
+        Some(0) => d.allow_zero_width(count).map(drop),
         Some(least) => d.check_count(count, least),
     }
 }

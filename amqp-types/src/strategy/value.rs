@@ -123,7 +123,7 @@ fn array(item: impl Strategy<Value = Value> + Clone + 'static) -> impl Strategy<
         Value::Ulong(0),
         Value::List(List::new()),
     ]);
-    let repeated = (zero_width, any::<u32>()).prop_filter_map("described", |(value, count)| {
+    let repeated = (zero_width, 0u32..1000).prop_filter_map("described", |(value, count)| {
         Array::repeat(value, count).ok()
     });
     let plain = prop_oneof![8 => Union::new(each), 1 => repeated];
