@@ -7,7 +7,7 @@
 use bytes::BytesMut;
 use crate::codec::{
     Decode, DecodeError, Decoder, DescribedType, Descriptor, Encode, FieldDecoder,
-    FieldEncoder, ListOf, TypeDescriptor,
+    FieldEncoder, ListOf, TypeDescriptor, compact,
 };
 use crate::primitive::{Str, Symbol};
 use crate::value::{Described, Map, Simple, Value};
@@ -41,6 +41,14 @@ impl From<&str> for LegacyAmqpDirectBinding {
 impl From<String> for LegacyAmqpDirectBinding {
     fn from(inner: String) -> Self {
         Self(Str::from(inner))
+    }
+}
+
+impl LegacyAmqpDirectBinding {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        Self(self.0.to_compact())
     }
 }
 
@@ -126,6 +134,14 @@ impl From<String> for LegacyAmqpTopicBinding {
     }
 }
 
+impl LegacyAmqpTopicBinding {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        Self(self.0.to_compact())
+    }
+}
+
 impl std::ops::Deref for LegacyAmqpTopicBinding {
     type Target = Str;
     fn deref(&self) -> &Str {
@@ -193,6 +209,14 @@ impl From<Map<Str, Value>> for LegacyAmqpHeadersBinding {
 impl From<LegacyAmqpHeadersBinding> for Map<Str, Value> {
     fn from(outer: LegacyAmqpHeadersBinding) -> Self {
         outer.0
+    }
+}
+
+impl LegacyAmqpHeadersBinding {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -312,6 +336,14 @@ impl From<String> for SelectorFilter {
     }
 }
 
+impl SelectorFilter {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        Self(self.0.to_compact())
+    }
+}
+
 impl std::ops::Deref for SelectorFilter {
     type Target = Str;
     fn deref(&self) -> &Str {
@@ -393,6 +425,14 @@ impl From<String> for XqueryFilter {
     }
 }
 
+impl XqueryFilter {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        Self(self.0.to_compact())
+    }
+}
+
 impl std::ops::Deref for XqueryFilter {
     type Target = Str;
     fn deref(&self) -> &Str {
@@ -463,6 +503,14 @@ impl From<PropertiesFilter> for Map<Symbol, Value> {
     }
 }
 
+impl PropertiesFilter {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl std::ops::Deref for PropertiesFilter {
     type Target = Map<Symbol, Value>;
     fn deref(&self) -> &Map<Symbol, Value> {
@@ -523,6 +571,14 @@ impl From<Map<Str, Simple>> for ApplicationPropertiesFilter {
 impl From<ApplicationPropertiesFilter> for Map<Str, Simple> {
     fn from(outer: ApplicationPropertiesFilter) -> Self {
         outer.0
+    }
+}
+
+impl ApplicationPropertiesFilter {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -601,6 +657,14 @@ impl From<String> for SqlFilter {
     }
 }
 
+impl SqlFilter {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        Self(self.0.to_compact())
+    }
+}
+
 impl std::ops::Deref for SqlFilter {
     type Target = Str;
     fn deref(&self) -> &Str {
@@ -670,6 +734,14 @@ impl From<StreamOffsetSpec> for Value {
     }
 }
 
+impl StreamOffsetSpec {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        Self(self.0.to_compact())
+    }
+}
+
 impl std::ops::Deref for StreamOffsetSpec {
     type Target = Value;
     fn deref(&self) -> &Value {
@@ -730,6 +802,14 @@ impl From<ListOf<Str>> for StreamFilter {
 impl From<StreamFilter> for ListOf<Str> {
     fn from(outer: StreamFilter) -> Self {
         outer.0
+    }
+}
+
+impl StreamFilter {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -852,6 +932,14 @@ impl From<AzureSessionFilter> for Option<Str> {
     }
 }
 
+impl AzureSessionFilter {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl std::ops::Deref for AzureSessionFilter {
     type Target = Option<Str>;
     fn deref(&self) -> &Option<Str> {
@@ -906,6 +994,14 @@ pub struct AzureSqlFilter {
     pub expression: Option<Str>,
     /// The version of the language.
     pub compatibility_level: Option<i32>,
+}
+
+impl AzureSqlFilter {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl DescribedType for AzureSqlFilter {
@@ -1056,6 +1152,14 @@ pub struct AzureCorrelationFilter {
     pub properties: Option<Map<Str, Value>>,
 }
 
+impl AzureCorrelationFilter {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl DescribedType for AzureCorrelationFilter {
     const DESCRIPTOR: TypeDescriptor = TypeDescriptor::new(
         "azure-correlation-filter",
@@ -1154,6 +1258,14 @@ pub enum Filter {
     AzureCorrelationFilter(AzureCorrelationFilter),
     /// A type that is not known here.
     Other(Box<Described>),
+}
+
+impl Filter {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl From<LegacyAmqpDirectBinding> for Filter {

@@ -7,7 +7,7 @@
 use bytes::BytesMut;
 use crate::codec::{
     Decode, DecodeError, Decoder, DescribedType, Descriptor, Encode, FieldDecoder,
-    FieldEncoder, InvalidChoice, TypeDescriptor, encode_symbol,
+    FieldEncoder, InvalidChoice, TypeDescriptor, compact, encode_symbol,
 };
 use crate::primitive::{Binary, NotAscii, Str, Symbol, Timestamp};
 use crate::value::{AnnotationKey, Described, List, Map, Simple, Value};
@@ -116,6 +116,14 @@ impl From<DeliveryAnnotations> for Map<AnnotationKey, Value> {
     }
 }
 
+impl DeliveryAnnotations {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl std::ops::Deref for DeliveryAnnotations {
     type Target = Map<AnnotationKey, Value>;
     fn deref(&self) -> &Map<AnnotationKey, Value> {
@@ -175,6 +183,14 @@ impl From<Map<AnnotationKey, Value>> for MessageAnnotations {
 impl From<MessageAnnotations> for Map<AnnotationKey, Value> {
     fn from(outer: MessageAnnotations) -> Self {
         outer.0
+    }
+}
+
+impl MessageAnnotations {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -255,6 +271,14 @@ pub struct Properties {
     pub group_sequence: Option<SequenceNo>,
     /// The group that answers belong to.
     pub reply_to_group_id: Option<Str>,
+}
+
+impl Properties {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl DescribedType for Properties {
@@ -338,6 +362,14 @@ impl From<ApplicationProperties> for Map<Str, Simple> {
     }
 }
 
+impl ApplicationProperties {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl std::ops::Deref for ApplicationProperties {
     type Target = Map<Str, Simple>;
     fn deref(&self) -> &Map<Str, Simple> {
@@ -412,6 +444,14 @@ impl From<Vec<u8>> for Data {
     }
 }
 
+impl Data {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        Self(self.0.to_compact())
+    }
+}
+
 impl std::ops::Deref for Data {
     type Target = Binary;
     fn deref(&self) -> &Binary {
@@ -480,6 +520,14 @@ impl From<AmqpSequence> for List {
     }
 }
 
+impl AmqpSequence {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl std::ops::Deref for AmqpSequence {
     type Target = List;
     fn deref(&self) -> &List {
@@ -539,6 +587,14 @@ impl From<Value> for AmqpValue {
 impl From<AmqpValue> for Value {
     fn from(outer: AmqpValue) -> Self {
         outer.0
+    }
+}
+
+impl AmqpValue {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        Self(self.0.to_compact())
     }
 }
 
@@ -604,6 +660,14 @@ impl From<Footer> for Map<AnnotationKey, Value> {
     }
 }
 
+impl Footer {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl std::ops::Deref for Footer {
     type Target = Map<AnnotationKey, Value>;
     fn deref(&self) -> &Map<AnnotationKey, Value> {
@@ -666,6 +730,14 @@ impl From<Annotations> for Map<AnnotationKey, Value> {
     }
 }
 
+impl Annotations {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl std::ops::Deref for Annotations {
     type Target = Map<AnnotationKey, Value>;
     fn deref(&self) -> &Map<AnnotationKey, Value> {
@@ -717,6 +789,14 @@ impl From<&str> for AddressString {
 impl From<String> for AddressString {
     fn from(inner: String) -> Self {
         Self(Str::from(inner))
+    }
+}
+
+impl AddressString {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        Self(self.0.to_compact())
     }
 }
 
@@ -861,6 +941,14 @@ pub struct Rejected {
     pub error: Option<Box<Error>>,
 }
 
+impl Rejected {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl DescribedType for Rejected {
     const DESCRIPTOR: TypeDescriptor = TypeDescriptor::new(
         "rejected",
@@ -950,6 +1038,14 @@ pub struct Modified {
     pub message_annotations: Option<Fields>,
 }
 
+impl Modified {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl DescribedType for Modified {
     const DESCRIPTOR: TypeDescriptor = TypeDescriptor::new(
         "modified",
@@ -1019,6 +1115,14 @@ pub struct Source {
     pub outcomes: Vec<Symbol>,
     /// The extensions that the source supports or is wished to support.
     pub capabilities: Vec<Symbol>,
+}
+
+impl Source {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl Default for Source {
@@ -1118,6 +1222,14 @@ pub struct Target {
     pub dynamic_node_properties: Option<NodeProperties>,
     /// The extensions that the target supports or is wished to support.
     pub capabilities: Vec<Symbol>,
+}
+
+impl Target {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl Default for Target {
@@ -1336,6 +1448,14 @@ impl From<FilterSet> for Map<Symbol, Option<Described>> {
     }
 }
 
+impl FilterSet {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl std::ops::Deref for FilterSet {
     type Target = Map<Symbol, Option<Described>>;
     fn deref(&self) -> &Map<Symbol, Option<Described>> {
@@ -1375,6 +1495,14 @@ impl From<Map<Symbol, Value>> for NodeProperties {
 impl From<NodeProperties> for Map<Symbol, Value> {
     fn from(outer: NodeProperties) -> Self {
         outer.0
+    }
+}
+
+impl NodeProperties {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -1588,6 +1716,14 @@ pub enum Section {
     Footer(Footer),
 }
 
+impl Section {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl From<Header> for Section {
     fn from(value: Header) -> Self {
         Self::Header(value)
@@ -1729,6 +1865,14 @@ pub enum MessageId {
     String(Str),
 }
 
+impl MessageId {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl From<u64> for MessageId {
     fn from(value: u64) -> Self {
         Self::Ulong(value)
@@ -1804,6 +1948,14 @@ pub enum DeliveryState {
     TransactionalState(TransactionalState),
     /// A type that is not known here.
     Other(Box<Described>),
+}
+
+impl DeliveryState {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl From<Received> for DeliveryState {
@@ -1927,6 +2079,14 @@ pub enum Outcome {
     Other(Box<Described>),
 }
 
+impl Outcome {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl From<Accepted> for Outcome {
     fn from(value: Accepted) -> Self {
         Self::Accepted(value)
@@ -2046,6 +2206,14 @@ pub enum SourceArchetype {
     Other(Box<Described>),
 }
 
+impl SourceArchetype {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl From<Source> for SourceArchetype {
     fn from(value: Source) -> Self {
         Self::Source(value)
@@ -2097,6 +2265,14 @@ pub enum TargetArchetype {
     Coordinator(Coordinator),
     /// A type that is not known here.
     Other(Box<Described>),
+}
+
+impl TargetArchetype {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl From<Target> for TargetArchetype {
@@ -2180,6 +2356,14 @@ impl DistributionMode {
             _ => None,
         }
     }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        match self {
+            Self::Other(symbol) => Self::Other(symbol.to_compact()),
+            known => known.clone(),
+        }
+    }
 }
 
 impl std::fmt::Display for DistributionMode {
@@ -2238,6 +2422,14 @@ pub enum LifetimePolicy {
     DeleteOnNoMessages(DeleteOnNoMessages),
     /// The node is deleted when no link uses it and it holds no message.
     DeleteOnNoLinksOrMessages(DeleteOnNoLinksOrMessages),
+}
+
+impl LifetimePolicy {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl From<DeleteOnClose> for LifetimePolicy {

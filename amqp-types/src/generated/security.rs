@@ -7,7 +7,7 @@
 use bytes::BytesMut;
 use crate::codec::{
     Decode, DecodeError, Decoder, DescribedType, Descriptor, Encode, FieldDecoder,
-    FieldEncoder, InvalidChoice, TypeDescriptor,
+    FieldEncoder, InvalidChoice, TypeDescriptor, compact,
 };
 use crate::primitive::{Binary, Str, Symbol};
 use crate::value::Described;
@@ -57,6 +57,11 @@ impl SaslMechanisms {
     #[must_use]
     pub fn new(sasl_server_mechanisms: Vec<Symbol>) -> Self {
         Self { sasl_server_mechanisms }
+    }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -121,6 +126,11 @@ impl SaslInit {
             initial_response: None,
             hostname: None,
         }
+    }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -193,6 +203,11 @@ impl SaslChallenge {
             challenge: challenge.into(),
         }
     }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl std::fmt::Debug for SaslChallenge {
@@ -253,6 +268,11 @@ impl SaslResponse {
     #[must_use]
     pub fn new(response: impl Into<Binary>) -> Self {
         Self { response: response.into() }
+    }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -319,6 +339,11 @@ impl SaslOutcome {
             code,
             additional_data: None,
         }
+    }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -442,6 +467,14 @@ pub enum SaslFrame {
     SaslResponse(SaslResponse),
     /// The end of the SASL exchange.
     SaslOutcome(SaslOutcome),
+}
+
+impl SaslFrame {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl From<SaslMechanisms> for SaslFrame {

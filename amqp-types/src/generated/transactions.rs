@@ -7,7 +7,7 @@
 use bytes::BytesMut;
 use crate::codec::{
     Decode, DecodeError, Decoder, DescribedType, Encode, FieldDecoder, FieldEncoder,
-    TypeDescriptor, encode_symbol,
+    TypeDescriptor, compact, encode_symbol,
 };
 use crate::primitive::{Binary, NotAscii, Symbol};
 use crate::value::{Described, Value};
@@ -20,6 +20,14 @@ use super::messaging::Outcome;
 pub struct Coordinator {
     /// What the coordinator can do, or is wished to do.
     pub capabilities: Vec<TxnCapability>,
+}
+
+impl Coordinator {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl DescribedType for Coordinator {
@@ -66,6 +74,14 @@ pub struct Declare {
     /// The global transaction that this one is a part of. The standard does not say of which
     /// type.
     pub global_id: Option<Value>,
+}
+
+impl Declare {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl DescribedType for Declare {
@@ -123,6 +139,11 @@ impl Discharge {
             txn_id: txn_id.into(),
             fail: None,
         }
+    }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -197,6 +218,14 @@ impl From<Vec<u8>> for TransactionId {
     }
 }
 
+impl TransactionId {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        Self(self.0.to_compact())
+    }
+}
+
 impl std::ops::Deref for TransactionId {
     type Target = Binary;
     fn deref(&self) -> &Binary {
@@ -241,6 +270,11 @@ impl Declared {
     #[must_use]
     pub fn new(txn_id: impl Into<TransactionId>) -> Self {
         Self { txn_id: txn_id.into() }
+    }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -299,6 +333,11 @@ impl TransactionalState {
             txn_id: txn_id.into(),
             outcome: None,
         }
+    }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -386,6 +425,14 @@ impl TxnCapability {
             "amqp:multi-txns-per-ssn" => Some(Self::MultiTxnsPerSsn),
             "amqp:multi-ssns-per-txn" => Some(Self::MultiSsnsPerTxn),
             _ => None,
+        }
+    }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        match self {
+            Self::Other(symbol) => Self::Other(symbol.to_compact()),
+            known => known.clone(),
         }
     }
 }

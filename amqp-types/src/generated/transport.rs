@@ -7,7 +7,7 @@
 use bytes::BytesMut;
 use crate::codec::{
     Decode, DecodeError, Decoder, DescribedType, Descriptor, Encode, FieldDecoder,
-    FieldEncoder, InvalidChoice, TooLong, TypeDescriptor, at_most, encode_symbol,
+    FieldEncoder, InvalidChoice, TooLong, TypeDescriptor, at_most, compact, encode_symbol,
 };
 use crate::primitive::{Binary, NotAscii, SerialNumber, Str, Symbol};
 use crate::value::{Described, Map, Value};
@@ -94,6 +94,11 @@ impl Open {
             desired_capabilities: Vec::new(),
             properties: None,
         }
+    }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -196,6 +201,11 @@ impl Begin {
             desired_capabilities: Vec::new(),
             properties: None,
         }
+    }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -311,6 +321,11 @@ impl Attach {
             desired_capabilities: Vec::new(),
             properties: None,
         }
+    }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -433,6 +448,11 @@ impl Flow {
             properties: None,
         }
     }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl DescribedType for Flow {
@@ -544,6 +564,11 @@ impl Transfer {
             batchable: false,
         }
     }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl DescribedType for Transfer {
@@ -638,6 +663,11 @@ impl Disposition {
             batchable: false,
         }
     }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl DescribedType for Disposition {
@@ -711,6 +741,11 @@ impl Detach {
             error: None,
         }
     }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl DescribedType for Detach {
@@ -764,6 +799,14 @@ pub struct End {
     pub error: Option<Box<Error>>,
 }
 
+impl End {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
+}
+
 impl DescribedType for End {
     const DESCRIPTOR: TypeDescriptor = TypeDescriptor::new(
         "end",
@@ -807,6 +850,14 @@ impl TryFrom<&Described> for End {
 pub struct Close {
     /// Why, where something went wrong.
     pub error: Option<Box<Error>>,
+}
+
+impl Close {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl DescribedType for Close {
@@ -1124,6 +1175,14 @@ impl From<DeliveryTag> for Binary {
     }
 }
 
+impl DeliveryTag {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        Self(self.0.to_compact())
+    }
+}
+
 impl std::ops::Deref for DeliveryTag {
     type Target = Binary;
     fn deref(&self) -> &Binary {
@@ -1346,6 +1405,14 @@ impl TryFrom<&str> for IetfLanguageTag {
     }
 }
 
+impl IetfLanguageTag {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        Self(self.0.to_compact())
+    }
+}
+
 impl std::ops::Deref for IetfLanguageTag {
     type Target = Symbol;
     fn deref(&self) -> &Symbol {
@@ -1391,6 +1458,14 @@ impl From<Map<Symbol, Value>> for Fields {
 impl From<Fields> for Map<Symbol, Value> {
     fn from(outer: Fields) -> Self {
         outer.0
+    }
+}
+
+impl Fields {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -1440,6 +1515,11 @@ impl Error {
             description: None,
             info: None,
         }
+    }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
     }
 }
 
@@ -1509,6 +1589,14 @@ pub enum Performative {
     End(End),
     /// Closes a connection: the last frame of a side.
     Close(Close),
+}
+
+impl Performative {
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        compact(self)
+    }
 }
 
 impl From<Open> for Performative {
@@ -1780,6 +1868,14 @@ impl ErrorCondition {
             "amqp:transaction:rollback" => Some(Self::TransactionRollback),
             "amqp:transaction:timeout" => Some(Self::TransactionTimeout),
             _ => None,
+        }
+    }
+    /// A copy that keeps no read buffer alive.
+    #[must_use]
+    pub fn to_compact(&self) -> Self {
+        match self {
+            Self::Other(symbol) => Self::Other(symbol.to_compact()),
+            known => known.clone(),
         }
     }
 }

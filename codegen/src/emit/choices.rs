@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::context::{Context, ident};
-use super::{derives, docs, union};
+use super::{derives, docs, to_compact, union};
 use crate::model::{Choices, Literal, Primitive, Ty};
 
 pub(super) fn choices(cx: &Context<'_>, c: &Choices) -> Vec<TokenStream> {
@@ -124,6 +124,12 @@ fn symbol(cx: &Context<'_>, c: &Choices) -> Vec<TokenStream> {
     let other_name = c
         .open
         .then(|| quote!(Self::Other(symbol) => symbol.as_str()));
+    let copy = c.open.then(|| {
+        let own = quote! {
+            match self { Self::Other(symbol) => Self::Other(symbol.to_compact()), known => known.clone() }
+        };
+        to_compact(cx, Some(own))
+    });
     let mut parts = vec![
         quote! {
             impl #name {
@@ -131,6 +137,7 @@ fn symbol(cx: &Context<'_>, c: &Choices) -> Vec<TokenStream> {
                 #as_str { match self { #(#names,)* #other_name } }
                 #known_doc #[must_use]
                 pub fn known(name: &str) -> Option<Self> { match name { #(#known,)* _ => None } }
+                #copy
             }
         },
         quote! {

@@ -4,12 +4,12 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::context::{Context, ident};
-use super::{derives, docs, union};
+use super::{derives, docs, to_compact, union};
 use crate::model::{Composite, Field, Literal, Mode, Primitive, Ty};
 
 pub(super) fn composite(cx: &Context<'_>, c: &Composite) -> Vec<TokenStream> {
     let mut parts = vec![definition(cx, c)];
-    parts.extend(constructor(cx, c));
+    parts.extend(methods(cx, c));
     parts.extend(default(cx, c));
     parts.extend(debug(c));
     parts.extend(codec(cx, c));
@@ -71,12 +71,26 @@ pub(super) fn field_type(cx: &Context<'_>, field: &Field) -> TokenStream {
     }
 }
 
+/// The methods: `new`, and the copy of what may hold views of a buffer.
+fn methods(cx: &Context<'_>, c: &Composite) -> Option<TokenStream> {
+    let name = ident(&c.rust);
+    let holds_views =
+        |field: &Field| !field.ty.is_copy() || matches!(field.mode, Mode::Multiple { .. });
+    let new = constructor(cx, c);
+    let copy = c
+        .fields
+        .iter()
+        .any(holds_views)
+        .then(|| to_compact(cx, None));
+    let some = new.is_some() || copy.is_some();
+    some.then(|| quote!(impl #name { #new #copy }))
+}
+
 /// `new` with the mandatory fields, where there are any.
 fn constructor(cx: &Context<'_>, c: &Composite) -> Option<TokenStream> {
     if !has_mandatory(c) {
         return None;
     }
-    let name = ident(&c.rust);
     let mandatory: Vec<_> = c
         .fields
         .iter()
@@ -104,10 +118,8 @@ fn constructor(cx: &Context<'_>, c: &Composite) -> Option<TokenStream> {
     let doc = docs::text("With the mandatory fields as given and every other at its default.");
     let many = (mandatory.len() > 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
     Some(quote! {
-        impl #name {
-            #doc #[must_use] #many
-            pub fn new(#(#parameters),*) -> Self { Self { #(#values),* } }
-        }
+        #doc #[must_use] #many
+        pub fn new(#(#parameters),*) -> Self { Self { #(#values),* } }
     })
 }
 

@@ -57,6 +57,16 @@ fn item_parts(cx: &Context<'_>, item: &Item) -> Vec<TokenStream> {
     }
 }
 
+/// The method that copies a value out of the buffer it was read from; without an expression of its own, the codec does.
+fn to_compact(cx: &Context<'_>, own: Option<TokenStream>) -> TokenStream {
+    let copy = own.unwrap_or_else(|| {
+        let compact = cx.codec("compact");
+        quote!(#compact(self))
+    });
+    let doc = docs::text("A copy that keeps no read buffer alive.");
+    quote!(#doc #[must_use] pub fn to_compact(&self) -> Self { #copy })
+}
+
 /// The derives of a type; one that holds a float has no total equality.
 fn derives(copy: bool, has_float: bool, more: &[&str]) -> TokenStream {
     let mut names = vec!["Clone"];

@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::context::{Context, ident};
-use super::{derives, docs, union};
+use super::{derives, docs, to_compact, union};
 use crate::model::{Newtype, Primitive, Ty};
 
 pub(super) fn newtype(cx: &Context<'_>, n: &Newtype) -> Vec<TokenStream> {
@@ -17,6 +17,7 @@ pub(super) fn newtype(cx: &Context<'_>, n: &Newtype) -> Vec<TokenStream> {
     }
     parts.extend(text_conversions(cx, n));
     if !n.inner.is_copy() {
+        parts.push(copy(cx, n));
         parts.push(deref(cx, n));
     }
     if is_display(&n.inner) {
@@ -114,6 +115,18 @@ fn text_conversions(cx: &Context<'_>, n: &Newtype) -> Vec<TokenStream> {
         }
         _ => Vec::new(),
     }
+}
+
+/// The copy, which would otherwise be that of the inside, by dereferencing.
+fn copy(cx: &Context<'_>, n: &Newtype) -> TokenStream {
+    let name = ident(&n.rust);
+    let has_own = match n.inner {
+        Ty::Primitive(Primitive::List) => false,
+        Ty::Primitive(_) | Ty::Value | Ty::Described | Ty::Simple | Ty::AnnotationKey => true,
+        _ => false,
+    };
+    let method = to_compact(cx, has_own.then(|| quote!(Self(self.0.to_compact()))));
+    quote!(impl #name { #method })
 }
 
 fn deref(cx: &Context<'_>, n: &Newtype) -> TokenStream {

@@ -4,12 +4,14 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::context::{Context, hex, ident};
-use super::{derives, docs};
+use super::{derives, docs, to_compact};
 use crate::model::{Descriptor, Key, Outer, Ty, Union, Variant};
 use crate::resolve::first_sentence;
 
 pub(super) fn union(cx: &Context<'_>, u: &Union) -> Vec<TokenStream> {
-    let mut parts = vec![definition(cx, u)];
+    let name = ident(&u.rust);
+    let copy = to_compact(cx, None);
+    let mut parts = vec![definition(cx, u), quote!(impl #name { #copy })];
     for variant in &u.variants {
         parts.push(from_variant(cx, u, variant));
     }
