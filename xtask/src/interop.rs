@@ -18,6 +18,7 @@ use std::time::Duration;
 use self::install::{Cache, RunFolder};
 use self::matrix::{Matrix, Outcome};
 use self::process::{Deadline, Running};
+use self::rabbit::Queue;
 use crate::shell;
 
 /// Arguments of `cargo xtask interop`.
@@ -92,7 +93,7 @@ struct Broker {
 impl Broker {
     fn start(
         peer: Peer,
-        queues: &[String],
+        queues: &[Queue],
         cache: &Cache,
         deadline: Deadline,
     ) -> Result<Self, String> {
@@ -175,7 +176,10 @@ fn meet_broker(
         &cache.log("queues"),
         deadline.at_most(10),
     )?;
-    let queues: Vec<String> = listing.lines().map(str::to_owned).collect();
+    let queues: Vec<Queue> = listing
+        .lines()
+        .map(Queue::parse)
+        .collect::<Result<_, _>>()?;
     let broker = Broker::start(peer, &queues, cache, deadline)?;
     let mut command = Command::new(program);
     command.args(["client", peer.name(), &broker.port.to_string()]);
@@ -218,7 +222,8 @@ fn hold(peer: Peer, cache: &Cache, deadline: Deadline) -> Result<(), String> {
         return Err(format!("{} is a client, not a broker", peer.name()));
     }
     peer.install(cache, deadline)?;
-    let queues: Vec<String> = ["interop", "demo", "orders"].map(str::to_owned).to_vec();
+    let queues = ["interop quorum -", "demo quorum -", "orders quorum -"].map(Queue::parse);
+    let queues: Vec<Queue> = queues.into_iter().collect::<Result<_, _>>()?;
     let broker = Broker::start(peer, &queues, cache, deadline)?;
     println!(
         "{} takes connections: amqp://guest:guest@127.0.0.1:{} (process {})",

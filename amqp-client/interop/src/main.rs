@@ -1,2 +1,58 @@
-//! Programs that meet live peers.
-fn main() {}
+//! `amqp-interop`: our side of the meetings that `cargo xtask interop` arranges.
+//!
+//! Decides the command line only: `client` runs our client's scenarios against a broker, `listen` is met by foreign clients,
+//! `queues` lists what a broker that makes no queues on demand must have.
+
+mod check;
+mod content;
+mod listen;
+mod peer;
+mod report;
+mod scenario;
+
+use std::process::ExitCode;
+
+use peer::Peer;
+
+const USAGE: &str = "\
+amqp-interop client PEER PORT   run every scenario against the broker on this port of loopback (artemis, rabbit)
+amqp-interop listen PORT        be an embedded broker on this port of loopback until killed; user guest, password guest, or anonymous
+amqp-interop queues             print the queues that the scenarios use: name, type, greatest length or -";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        ["client", peer, port] => client(peer, port).await,
+        ["listen", port] => listen(port).await,
+        ["queues"] => {
+            print!("{}", scenario::queues());
+            Ok(true)
+        }
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether no scenario failed.
+async fn client(peer: &str, port: &str) -> Result<bool, String> {
+    let peer = Peer::parse(peer, number(port)?)?;
+    Ok(scenario::run_all(&peer).await)
+}
+
+async fn listen(port: &str) -> Result<bool, String> {
+    listen::run(number(port)?).await.map(|()| true)
+}
+
+fn number(text: &str) -> Result<u16, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is not a port\n{USAGE}"))
+}

@@ -50,7 +50,7 @@ pub(super) fn install(cache: &Cache, deadline: Deadline) -> Result<(), String> {
 
 /// Makes an instance on a free port and waits until it takes messages.
 pub(super) fn start(cache: &Cache, deadline: Deadline) -> Result<Broker, String> {
-    let port = process::free_ports(1)?;
+    let port = process::free_ports(2)?;
     let folder = RunFolder::new(cache.folder(&format!("artemis-run-{port}")))?;
     create(cache, folder.path(), deadline)?;
     configure(folder.path(), port)?;
@@ -95,7 +95,11 @@ fn configure(folder: &Path, port: u16) -> Result<(), String> {
         std::fs::read_to_string(data.join(name)).map_err(|error| format!("{name}: {error}"))
     };
     let store = folder.join("data").display().to_string();
-    let values = [("PORT", port.to_string()), ("DATA", store)];
+    let values = [
+        ("PORT", port.to_string()),
+        ("LENIENT", (port + 1).to_string()),
+        ("DATA", store),
+    ];
     install::write_template(&read("broker.xml")?, &values, &etc.join("broker.xml"))?;
     install::write_template(&read("login.config")?, &[], &etc.join("login.config"))?;
     install::write_template(

@@ -40,11 +40,7 @@ pub(super) fn install(cache: &Cache, deadline: Deadline) -> Result<(), String> {
 }
 
 /// Starts a node on free ports and waits until it takes connections. The queues are there then.
-pub(super) fn start(
-    cache: &Cache,
-    queues: &[String],
-    deadline: Deadline,
-) -> Result<Broker, String> {
+pub(super) fn start(cache: &Cache, queues: &[Queue], deadline: Deadline) -> Result<Broker, String> {
     let root = cache.folder(NAME).join("root");
     let port = process::free_ports(3)?;
     let node = Node {
@@ -78,7 +74,7 @@ struct Node {
 }
 
 impl Node {
-    fn configure(&self, folder: &Path, queues: &[String]) -> Result<(), String> {
+    fn configure(&self, folder: &Path, queues: &[Queue]) -> Result<(), String> {
         let path = shell::root().join("amqp-client/interop/rabbit/rabbitmq.conf");
         let template = std::fs::read_to_string(&path)
             .map_err(|error| format!("{}: {error}", path.display()))?;
@@ -131,14 +127,8 @@ impl Node {
 }
 
 /// The user, the rights and the queues that the node starts with. Names hold nothing that JSON would escape.
-fn definitions(queues: &[String]) -> String {
-    let queues: Vec<String> = queues
-        .iter()
-        .map(|name| {
-            let arguments = r#"{"x-queue-type":"quorum","x-delivery-limit":-1}"#;
-            format!(r#"{{"name":"{name}","vhost":"/","durable":true,"auto_delete":false,"arguments":{arguments}}}"#)
-        })
-        .collect();
+fn definitions(queues: &[Queue]) -> String {
+    let queues: Vec<String> = queues.iter().map(definition).collect();
     format!(
         r#"{{"users":[{{"name":"guest","password":"guest","tags":["administrator"]}}],"vhosts":[{{"name":"/"}}],
 "permissions":[{{"user":"guest","vhost":"/","configure":".*","write":".*","read":".*"}}],
@@ -148,17 +138,79 @@ fn definitions(queues: &[String]) -> String {
     )
 }
 
+fn definition(queue: &Queue) -> String {
+    let Queue { name, kind, length } = queue;
+    let mut arguments = format!(r#""x-queue-type":"{kind}""#);
+    if kind == "quorum" {
+        // Redelivery is counted, but never ends in the message being dropped.
+        arguments.push_str(r#","x-delivery-limit":-1"#);
+    }
+    if let Some(length) = length {
+        arguments.push_str(&format!(
+            r#","x-max-length":{length},"x-overflow":"reject-publish""#
+        ));
+    }
+    format!(
+        r#"{{"name":"{name}","vhost":"/","durable":true,"auto_delete":false,"arguments":{{{arguments}}}}}"#
+    )
+}
+
+/// A queue that must be there before anybody connects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Queue {
+    name: String,
+    /// `quorum` or `classic`.
+    kind: String,
+    /// More messages than that are rejected.
+    length: Option<u32>,
+}
+
+impl Queue {
+    /// Reads `NAME TYPE LENGTH`, where the length may be `-`.
+    pub(super) fn parse(line: &str) -> Result<Self, String> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let length = |text: &str| {
+            if text == "-" {
+                Some(None)
+            } else {
+                text.parse().ok().map(Some)
+            }
+        };
+        match words.as_slice() {
+            [name, kind @ ("quorum" | "classic"), text] => {
+                let length = length(text).ok_or_else(|| format!("`{text}` is not a length"))?;
+                Ok(Self {
+                    name: (*name).to_owned(),
+                    kind: (*kind).to_owned(),
+                    length,
+                })
+            }
+            _ => Err(format!(
+                "`{line}` is not a queue: name, quorum or classic, greatest length or -"
+            )),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_queue_is_declared() {
-        let text = definitions(&["a".to_owned(), "b".to_owned()]);
+        let queues = ["a quorum -", "b classic 7"].map(|line| Queue::parse(line).unwrap());
+        let text = definitions(&queues);
         assert!(
-            text.contains(r#""name":"a""#) && text.contains(r#""name":"b""#),
+            text.contains(r#""name":"a""#) && text.contains(r#""x-max-length":7"#),
             "{text}"
         );
         assert_eq!(text.matches('{').count(), text.matches('}').count());
+    }
+
+    #[test]
+    fn a_line_that_is_no_queue_is_an_error() {
+        for line in ["a", "a stream -", "a quorum x"] {
+            assert!(Queue::parse(line).is_err(), "{line}");
+        }
     }
 }
