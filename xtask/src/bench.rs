@@ -31,6 +31,7 @@ enum What {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
 struct CodecArgs {
     /// Passed on to the program: `--rounds N`, `--only WORD`, `--quick`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -7,7 +7,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::Duration,
 };
@@ -136,10 +136,10 @@ impl Lines {
 
     fn next(&mut self) -> Result<String, String> {
         loop {
-            let line = self
-                .0
-                .recv_timeout(PATIENCE)
-                .map_err(|_| "a program went silent before it was done".to_owned())?;
+            let line = self.0.recv_timeout(PATIENCE).map_err(|error| match error {
+                RecvTimeoutError::Timeout => "a program went silent before it was done",
+                RecvTimeoutError::Disconnected => "a program ended without a report",
+            })?;
             // Valgrind's own words begin so.
             match line.strip_prefix("error: ") {
                 Some(words) if words.starts_with("==") => {}
