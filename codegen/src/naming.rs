@@ -41,6 +41,74 @@ pub(crate) fn is_usable(name: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || is_separator(c))
 }
 
+/// Names that generated code imports or has from the prelude.
+const TAKEN: &[&str] = &[
+    "AnnotationKey",
+    "Array",
+    "Binary",
+    "Box",
+    "BoxedStrategy",
+    "BytesMut",
+    "Category",
+    "Clone",
+    "Copy",
+    "Debug",
+    "Decimal128",
+    "Decimal32",
+    "Decimal64",
+    "Decode",
+    "DecodeError",
+    "Decoder",
+    "Default",
+    "Described",
+    "DescribedType",
+    "Descriptor",
+    "Encode",
+    "Encoding",
+    "Eq",
+    "Err",
+    "FieldDecoder",
+    "FieldEncoder",
+    "From",
+    "Hash",
+    "Into",
+    "InvalidChoice",
+    "Just",
+    "List",
+    "ListOf",
+    "Map",
+    "None",
+    "NotAscii",
+    "Ok",
+    "Option",
+    "Ord",
+    "PartialEq",
+    "PartialOrd",
+    "Result",
+    "Self",
+    "SerialNumber",
+    "Simple",
+    "Some",
+    "Str",
+    "Strategic",
+    "Strategy",
+    "String",
+    "Symbol",
+    "Timestamp",
+    "TooLong",
+    "TryFrom",
+    "TypeDescriptor",
+    "Union",
+    "Uuid",
+    "Value",
+    "Vec",
+];
+
+/// Whether a type cannot have this Rust name.
+pub(crate) fn is_taken(rust: &str) -> bool {
+    TAKEN.contains(&rust)
+}
+
 fn words(name: &str) -> impl Iterator<Item = &str> {
     name.split(is_separator).filter(|word| !word.is_empty())
 }
@@ -92,6 +160,13 @@ mod tests {
     fn keywords_are_escaped() {
         assert_eq!(snake("type"), "r#type");
         assert_eq!(snake("self"), "self_");
+    }
+
+    #[test]
+    fn names_that_generated_code_uses_are_taken() {
+        assert!(is_taken("Value"));
+        assert!(!is_taken("Error"));
+        assert!(TAKEN.is_sorted());
     }
 
     #[test]

@@ -7,8 +7,13 @@
 pub enum Target {
     /// The crate of types itself: the files are its module `generated`.
     Own,
-    /// A crate that depends on the crate of types, known there by this path, such as `amqp_types`.
-    Dependent(String),
+    /// A crate that depends on the crate of types.
+    Dependent {
+        /// The path by which that crate is known there, such as `amqp_types`.
+        types: String,
+        /// The feature behind which strategies for property tests are written; without one, none are.
+        strategies: Option<String>,
+    },
 }
 
 impl Target {
@@ -21,6 +26,14 @@ impl Target {
         self.below("codec")
     }
 
+    /// The feature behind which strategies are written.
+    pub(crate) fn strategy_feature(&self) -> Option<&str> {
+        match self {
+            Self::Own => Some("proptest"),
+            Self::Dependent { strategies, .. } => strategies.as_deref(),
+        }
+    }
+
     pub(crate) fn strategy(&self) -> String {
         self.below("strategy")
     }
@@ -29,7 +42,7 @@ impl Target {
     pub(crate) fn extern_crate(&self, name: &str) -> String {
         match self {
             Self::Own => name.to_owned(),
-            Self::Dependent(path) => format!("{path}::{name}"),
+            Self::Dependent { types: path, .. } => format!("{path}::{name}"),
         }
     }
 
@@ -46,7 +59,7 @@ impl Target {
     pub(crate) fn generated(&self) -> String {
         match self {
             Self::Own => "super".to_owned(),
-            Self::Dependent(path) => path.clone(),
+            Self::Dependent { types: path, .. } => path.clone(),
         }
     }
 
@@ -54,7 +67,7 @@ impl Target {
     pub(crate) fn generated_known(&self) -> Option<String> {
         match self {
             Self::Own => None,
-            Self::Dependent(path) => Some(format!("{path}::DESCRIPTORS")),
+            Self::Dependent { types: path, .. } => Some(format!("{path}::DESCRIPTORS")),
         }
     }
 
@@ -62,7 +75,7 @@ impl Target {
     pub(crate) fn walk_macro(&self) -> &'static str {
         match self {
             Self::Own => "for_each_generated_type",
-            Self::Dependent(_) => "for_each_type",
+            Self::Dependent { .. } => "for_each_type",
         }
     }
 
@@ -70,21 +83,21 @@ impl Target {
     pub(crate) fn walk_root(&self) -> &'static str {
         match self {
             Self::Own => "$crate::",
-            Self::Dependent(_) => "",
+            Self::Dependent { .. } => "",
         }
     }
 
     fn below(&self, module: &str) -> String {
         match self {
             Self::Own => format!("crate::{module}"),
-            Self::Dependent(path) => format!("{path}::{module}"),
+            Self::Dependent { types: path, .. } => format!("{path}::{module}"),
         }
     }
 
     fn layer(&self, module: &str) -> String {
         match self {
             Self::Own => format!("crate::{module}"),
-            Self::Dependent(path) => path.clone(),
+            Self::Dependent { types: path, .. } => path.clone(),
         }
     }
 }

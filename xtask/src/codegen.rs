@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use codegen::{File, Input, Output, Target};
 
 use crate::shell;
-use tree::Difference;
 
 /// The definitions in the order in which a later file may refer to an earlier one, each with its overlay's folder.
 const DEFINITIONS: &[(&str, &str)] = &[
@@ -28,6 +27,10 @@ const DEFINITIONS: &[(&str, &str)] = &[
 
 /// Where our own generated files lie.
 const GENERATED: &str = "amqp-types/src/generated";
+
+/// The example of a user's own definitions, and its two files; a test of the crate of types compiles what they become.
+const EXAMPLE_FOLDER: &str = "amqp-types/tests/inventory";
+const EXAMPLE: [&str; 2] = ["inventory.xml", "inventory.overlay.xml"];
 
 /// What mends a difference, as the messages say.
 const MEND: &str = "cargo xtask codegen";
@@ -55,6 +58,9 @@ pub(crate) struct Args {
         requires = "xml"
     )]
     pub(crate) types: String,
+    /// The feature behind which strategies for property tests are written; without it none are
+    #[arg(long, value_name = "FEATURE", requires = "xml")]
+    pub(crate) strategies: Option<String>,
 }
 
 /// What a run needs from the disk: definitions, with whether they are written, and overlays.
@@ -70,41 +76,86 @@ struct Source {
     text: String,
 }
 
+/// A folder and what it should hold.
+struct Tree {
+    folder: PathBuf,
+    outputs: Vec<Output>,
+}
+
 /// Runs the command.
 pub(crate) fn run(args: Args) -> Result<(), String> {
     let root = shell::root();
-    let (outputs, folder, mend) = match &args.out {
-        None => (own(&root)?, root.join(GENERATED), MEND.to_owned()),
-        Some(out) => (
-            users(&root, &args)?,
-            out.clone(),
-            "the same command without --check".to_owned(),
-        ),
+    let (trees, mend) = match &args.out {
+        None => (ours(&root)?, MEND),
+        Some(out) => {
+            let outputs = users(&root, &args)?;
+            let folder = out.clone();
+            (
+                vec![Tree { folder, outputs }],
+                "the same command without --check",
+            )
+        }
     };
-    let differences = tree::compare(&folder, &outputs)?;
     if args.check {
-        return report(&folder, &differences, &mend);
+        return compare(&trees, mend);
     }
-    tree::write(&folder, &outputs, &differences)?;
-    println!(
-        "codegen: {} files in {}, {} changed",
-        outputs.len(),
-        shown(&folder),
-        differences.len()
-    );
+    for Tree { folder, outputs } in &trees {
+        let differences = tree::compare(folder, outputs)?;
+        tree::write(folder, outputs, &differences)?;
+        let (files, changed) = (outputs.len(), differences.len());
+        println!(
+            "codegen: {files} files in {}, {changed} changed",
+            shown(folder)
+        );
+    }
     Ok(())
 }
 
-/// Compares our own tree with the definitions.
+/// Compares what we generate with the definitions.
 pub(crate) fn check() -> Result<(), String> {
-    let root = shell::root();
-    let folder = root.join(GENERATED);
-    report(&folder, &tree::compare(&folder, &own(&root)?)?, MEND)
+    compare(&ours(&shell::root())?, MEND)
 }
 
-/// Generates our own tree.
-fn own(root: &Path) -> Result<Vec<Output>, String> {
-    generate(&definitions(root, true)?, &Target::Own)
+fn compare(trees: &[Tree], mend: &str) -> Result<(), String> {
+    let mut found = Vec::new();
+    for Tree { folder, outputs } in trees {
+        let differences = tree::compare(folder, outputs)?;
+        if differences.is_empty() {
+            println!("codegen: {} is up to date", shown(folder));
+        }
+        found.extend(
+            differences
+                .iter()
+                .map(|difference| difference.describe(&shown(folder))),
+        );
+    }
+    report(&found, mend)
+}
+
+/// Generates our own tree, and that of the example of a user.
+fn ours(root: &Path) -> Result<Vec<Tree>, String> {
+    let outputs = generate(&definitions(root, true)?, &Target::Own)?;
+    let own = Tree {
+        folder: root.join(GENERATED),
+        outputs,
+    };
+    let [xml, overlay] = EXAMPLE.map(|file| format!("{EXAMPLE_FOLDER}/{file}"));
+    let mut sources = definitions(root, false)?;
+    sources.xml.push((read(&root.join(&xml), &xml)?, true));
+    sources.overlays.push(read(&root.join(&overlay), &overlay)?);
+    let strategies = Some("proptest".to_owned());
+    let target = Target::Dependent {
+        types: "amqp_types".to_owned(),
+        strategies,
+    };
+    let outputs = generate(&sources, &target)?;
+    Ok(vec![
+        own,
+        Tree {
+            folder: root.join(EXAMPLE_FOLDER),
+            outputs,
+        },
+    ])
 }
 
 /// Generates a user's definitions against ours.
@@ -120,7 +171,11 @@ fn users(root: &Path, args: &Args) -> Result<Vec<Output>, String> {
             .overlays
             .push(read(path, &path.display().to_string())?);
     }
-    generate(&sources, &Target::Dependent(args.types.clone()))
+    let target = Target::Dependent {
+        types: args.types.clone(),
+        strategies: args.strategies.clone(),
+    };
+    generate(&sources, &target)
 }
 
 fn generate(sources: &Sources, target: &Target) -> Result<Vec<Output>, String> {
@@ -161,19 +216,13 @@ fn file(source: &Source) -> File<'_> {
 }
 
 /// Says what differs and what mends it.
-fn report(folder: &Path, differences: &[Difference], mend: &str) -> Result<(), String> {
+fn report(differences: &[String], mend: &str) -> Result<(), String> {
     if differences.is_empty() {
-        println!("codegen: {} is up to date", shown(folder));
         return Ok(());
     }
-    let lines: Vec<_> = differences
-        .iter()
-        .map(|difference| format!("\n  {}", difference.describe(&shown(folder))))
-        .collect();
+    let lines = differences.join("\n  ");
     Err(format!(
-        "{} is not what the definitions say:{}\n  to mend it: {mend}",
-        shown(folder),
-        lines.concat()
+        "generated files are not what the definitions say:\n  {lines}\n  to mend it: {mend}"
     ))
 }
 
@@ -209,23 +258,28 @@ mod tests {
 
     #[test]
     fn generating_twice_gives_the_same_octets() {
-        let root = shell::root();
-        assert_eq!(own(&root).unwrap(), own(&root).unwrap());
+        let outputs = || {
+            ours(&shell::root())
+                .unwrap()
+                .into_iter()
+                .map(|tree| tree.outputs)
+        };
+        assert!(outputs().eq(outputs()));
     }
 
     #[test]
-    fn a_difference_names_the_file_and_the_command_that_mends_it() {
+    fn differences_name_the_files_and_the_command_that_mends_them() {
         let differences = [
-            Difference::Changed("messaging.rs".into()),
-            Difference::Orphan("old.rs".into()),
+            "a/b.rs differs".to_owned(),
+            "a/c.rs is an orphan: no definition gives it".to_owned(),
         ];
-        let message = report(&shell::root().join(GENERATED), &differences, MEND).unwrap_err();
         assert_eq!(
-            message,
-            "amqp-types/src/generated is not what the definitions say:\n  \
-             amqp-types/src/generated/messaging.rs differs\n  \
-             amqp-types/src/generated/old.rs is an orphan: no definition gives it\n  \
+            report(&differences, MEND).unwrap_err(),
+            "generated files are not what the definitions say:\n  \
+             a/b.rs differs\n  \
+             a/c.rs is an orphan: no definition gives it\n  \
              to mend it: cargo xtask codegen"
         );
+        assert_eq!(report(&[], MEND), Ok(()));
     }
 }

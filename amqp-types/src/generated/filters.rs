@@ -1216,6 +1216,8 @@ impl TryFrom<&Described> for AzureCorrelationFilter {
 
 /// A filter that is registered or in use with some broker. It is a value in a filter set,
 /// where its descriptor says what it is and its key is only a name.
+///
+/// Archetype: `filter`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::large_enum_variant)]
 pub enum Filter {

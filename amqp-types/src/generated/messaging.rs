@@ -1692,7 +1692,7 @@ impl TryFrom<&Described> for DeleteOnNoLinksOrMessages {
 
 /// A section of a message.
 ///
-/// Section 3.2.
+/// Section 3.2. Archetype: `section`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::large_enum_variant)]
 pub enum Section {
@@ -1851,7 +1851,7 @@ impl TryFrom<&Described> for Section {
 /// The identifier of a message. Its type is part of it: the number 1 and the string `1`
 /// differ.
 ///
-/// Section 3.2.4.
+/// Section 3.2.4. Archetype: `message-id`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::large_enum_variant)]
 pub enum MessageId {
@@ -1928,7 +1928,7 @@ impl Decode for MessageId {
 
 /// The state of a delivery: an outcome, or a state on the way to one.
 ///
-/// Section 3.4.
+/// Section 3.4. Archetype: `delivery-state`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::large_enum_variant)]
 pub enum DeliveryState {
@@ -2061,7 +2061,7 @@ impl TryFrom<&Described> for DeliveryState {
 
 /// The final state of a delivery.
 ///
-/// Section 3.4.
+/// Section 3.4. Archetype: `outcome`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::large_enum_variant)]
 pub enum Outcome {
@@ -2196,7 +2196,7 @@ impl TryFrom<&Described> for Outcome {
 
 /// Where a link's messages come from.
 ///
-/// Section 3.5.1.
+/// Section 3.5.1. Archetype: `source`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::large_enum_variant)]
 pub enum SourceArchetype {
@@ -2255,7 +2255,7 @@ impl TryFrom<&Described> for SourceArchetype {
 
 /// Where a link's messages go to.
 ///
-/// Section 3.5.2.
+/// Section 3.5.2. Archetype: `target`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::large_enum_variant)]
 pub enum TargetArchetype {
@@ -2410,7 +2410,7 @@ impl Decode for DistributionMode {
 /// When a node that was made for a link is deleted. It is the value of the key
 /// `lifetime-policy` in the properties of a dynamic node.
 ///
-/// Section 3.5.9.
+/// Section 3.5.9. Archetype: `lifetime-policy`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::large_enum_variant)]
 pub enum LifetimePolicy {

@@ -153,6 +153,7 @@ pub const DESCRIPTORS: &[TypeDescriptor] = &[
 
 /// Every described type that is known here. An open enum takes any other described value as
 /// unknown, but refuses one of these where it does not provide the archetype.
+#[allow(dead_code)]
 pub(crate) const KNOWN: &[&[TypeDescriptor]] = &[DESCRIPTORS];
 
 /// Calls a macro with the path of every generated type, separated by commas, so that one test

@@ -453,7 +453,7 @@ impl Decode for SaslCode {
 
 /// The body of a frame of the SASL layer.
 ///
-/// Section 5.3.3.
+/// Section 5.3.3. Archetype: `sasl-frame`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::large_enum_variant)]
 pub enum SaslFrame {

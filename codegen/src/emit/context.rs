@@ -35,6 +35,11 @@ impl<'a> Context<'a> {
         Self::new(self.model, self.module, self.target)
     }
 
+    /// The feature behind which strategies are written, if they are.
+    pub(super) fn strategy_feature(&self) -> Option<&'a str> {
+        self.target.strategy_feature()
+    }
+
     /// An item of the codec.
     pub(super) fn codec(&self, name: &str) -> Ident {
         self.import(self.target.codec(), name)

@@ -67,7 +67,7 @@ fn known(cx: &Context<'_>, model: &Model, target: &Target) -> Vec<TokenStream> {
     let own_doc = docs::text("The described types of these modules.");
     vec![
         quote!(#own_doc pub const DESCRIPTORS: &[#ty] = &[#(#rows),*];),
-        quote!(#doc pub(crate) const KNOWN: &[&[#ty]] = #lists;),
+        quote!(#doc #[allow(dead_code)] pub(crate) const KNOWN: &[&[#ty]] = #lists;),
     ]
 }
 

@@ -14,9 +14,7 @@ use crate::model::{Choices, Composite, Field, Item, Mode, Newtype, Primitive, Ty
 const CHUNK: usize = 10;
 
 pub(super) fn module(cx: &Context<'_>, items: &[Item]) -> Option<TokenStream> {
-    if items.is_empty() {
-        return None;
-    }
+    let feature = cx.strategy_feature().filter(|_| !items.is_empty())?;
     let inner = cx.nested();
     let impls: Vec<_> = items
         .iter()
@@ -29,7 +27,7 @@ pub(super) fn module(cx: &Context<'_>, items: &[Item]) -> Option<TokenStream> {
         .collect();
     let imports = inner.strategy_imports();
     Some(quote! {
-        #[cfg(feature = "proptest")]
+        #[cfg(feature = #feature)]
         mod strategy {
             use super::*;
             #imports

@@ -85,7 +85,7 @@ pub(super) fn outer(cx: &Context<'_>, rust: &str, outer: &Outer) -> Vec<TokenStr
 fn definition(cx: &Context<'_>, u: &Union) -> TokenStream {
     let name = ident(&u.rust);
     let derives = derives(false, u.has_float, &["Debug"]);
-    let doc = docs::cited(&u.doc, &[]);
+    let doc = docs::cited(&u.doc, &[format!("Archetype: `{}`.", u.name)]);
     let variants = u.variants.iter().map(|variant| {
         let (name, ty) = (ident(&variant.rust), variant_type(cx, variant));
         let doc = docs::text(&first_sentence(&variant.doc));

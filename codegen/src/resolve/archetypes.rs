@@ -106,7 +106,7 @@ pub(super) fn build<'a>(files: &'a [Parsed], index: &Index<'_>) -> Result<Archet
         let extends = |(id, _): &&(TypeId, &Place)| files[id.module].emit == files[home].emit;
         let inner: Vec<_> = list.iter().filter(extends).map(|(id, _)| *id).collect();
         let form = form(files, index, name, &inner)?;
-        let rust = rust_name(files, index, name);
+        let rust = rust_name(files, index, name, list[0].1)?;
         by_name.insert(
             name,
             Archetype {
@@ -117,9 +117,6 @@ pub(super) fn build<'a>(files: &'a [Parsed], index: &Index<'_>) -> Result<Archet
                 required: false,
             },
         );
-        for (id, at) in list.iter().filter(|provider| !extends(provider)) {
-            check_outer(files, index, name, &by_name[name], *id, at)?;
-        }
     }
     let mut archetypes = Archetypes { by_name };
     for field in all_fields(files) {
@@ -187,36 +184,25 @@ fn root_name<'a>(files: &'a [Parsed], index: &Index<'_>, start: &'a str) -> &'a 
     name
 }
 
-/// A type of another crate's reader can provide what has a place for the unknown, and nothing else.
-fn check_outer(
-    files: &[Parsed],
-    index: &Index<'_>,
-    name: &str,
-    archetype: &Archetype,
-    id: TypeId,
-    at: &Place,
-) -> Result<(), Error> {
-    let def = id.of(files);
-    let fits = match archetype.form {
-        Form::Symbols => is_symbols(files, index, id),
-        Form::Union => def.descriptor.is_some(),
-        Form::Sole(_) => false,
-    };
-    if fits {
-        Ok(())
-    } else {
-        Err(at.error(format!("`{name}` has no place for type `{}`", def.name)))
-    }
-}
-
 /// The archetype's own name, unless a type that becomes a Rust type has it.
-fn rust_name(files: &[Parsed], index: &Index<'_>, name: &str) -> String {
-    if let Some(rust) = overrides::archetype_name(name) {
-        return rust.to_owned();
-    }
-    let rust = naming::camel(name);
-    let taken = index
+fn rust_name(files: &[Parsed], index: &Index<'_>, name: &str, at: &Place) -> Result<String, Error> {
+    let mut rust =
+        overrides::archetype_name(name).map_or_else(|| naming::camel(name), str::to_owned);
+    if index
         .get(name)
-        .is_some_and(|id| !is_symbols(files, index, id));
-    if taken { rust + "Archetype" } else { rust }
+        .is_some_and(|id| !is_symbols(files, index, id))
+    {
+        rust.push_str("Archetype");
+    }
+    super::index::free(&rust, name, at)?;
+    let other = |(id, def): &(TypeId, &TypeDef)| {
+        naming::camel(&def.name) == rust && !is_symbols(files, index, *id)
+    };
+    match all_types(files).find(other) {
+        Some((_, def)) => Err(at.error(format!(
+            "archetype `{name}` has the Rust name `{rust}` of type `{}`",
+            def.name
+        ))),
+        None => Ok(rust),
+    }
 }

@@ -1,8 +1,73 @@
 //! Values written as text: defaults, choices and definitions.
 //!
-//! Decides how the text of each primitive type reads.
+//! Decides how the text of each type reads.
 
+use super::TypeId;
+use super::refs::Root;
+use super::types::Types;
+use crate::error::{Error, Place};
 use crate::model::{Literal, Primitive};
+use crate::naming;
+use crate::overlay::Rules;
+use crate::schema::{self, Class, Spanned};
+
+/// How the text of a default reads.
+pub(super) enum Literals<'a> {
+    /// As a value of the primitive type.
+    Of(Primitive),
+    /// As one inside a newtype.
+    Inside(Primitive),
+    /// As the name of a choice.
+    Names(&'a [schema::Choice]),
+    /// Not at all.
+    None,
+}
+
+impl Literals<'_> {
+    pub(super) fn parse(&self, text: &Spanned<String>, what: &str) -> Result<Literal, Error> {
+        let refuse = |at: &Place, kind: &str| {
+            at.error(format!("`{}`, the {what}, is not a {kind}", text.value))
+        };
+        match self {
+            Self::Of(primitive) => {
+                literal(*primitive, &text.value).ok_or_else(|| refuse(&text.at, primitive.name()))
+            }
+            Self::Inside(primitive) => literal(*primitive, &text.value)
+                .map(|inner| Literal::Inside(Box::new(inner)))
+                .ok_or_else(|| refuse(&text.at, primitive.name())),
+            Self::Names(choices) => match choices.iter().find(|choice| choice.name == text.value) {
+                Some(choice) => Ok(Literal::Variant(naming::camel(&choice.name))),
+                None => Err(refuse(&text.at, "choice of its type")),
+            },
+            Self::None => Err(refuse(&text.at, "literal: its type has none")),
+        }
+    }
+}
+
+impl Types<'_> {
+    /// How a literal of that type reads.
+    pub(super) fn literals(&self, id: TypeId) -> Result<Literals<'_>, Error> {
+        let def = id.of(self.files);
+        Ok(match &def.class {
+            Class::Composite { .. } => Literals::None,
+            Class::Primitive { .. } => {
+                Primitive::named(&def.name).map_or(Literals::None, Literals::Of)
+            }
+            Class::Restricted { choices, .. } if !choices.is_empty() => Literals::Names(choices),
+            Class::Restricted { .. } => match self.root(id)? {
+                (
+                    Root::Primitive(primitive),
+                    Rules {
+                        max_length: None,
+                        nullable: false,
+                        ..
+                    },
+                ) => Literals::Inside(primitive),
+                _ => Literals::None,
+            },
+        })
+    }
+}
 
 /// Reads `text` as a value of the primitive type; `None` if it is none, or if the type has no literals.
 pub(super) fn literal(primitive: Primitive, text: &str) -> Option<Literal> {

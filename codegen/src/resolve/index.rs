@@ -66,6 +66,7 @@ pub(super) fn build(files: &[Parsed]) -> Result<Index<'_>, Error> {
             }
         } else {
             let rust = naming::camel(&def.name);
+            free(&rust, &def.name, &def.at)?;
             rust_names.add(rust.clone(), &def.at, |was| {
                 format!(
                     "type `{}` has the Rust name `{rust}` of another type, at {was}",
@@ -95,6 +96,16 @@ fn usable(name: &str, at: &Place) -> Result<(), Error> {
     } else {
         Err(at.error(format!("`{name}` cannot be made a name of Rust")))
     }
+}
+
+/// Refuses a Rust name that generated code needs for something else.
+pub(super) fn free(rust: &str, name: &str, at: &Place) -> Result<(), Error> {
+    if naming::is_taken(rust) {
+        return Err(at.error(format!(
+            "`{name}` has the Rust name `{rust}`, which generated code uses"
+        )));
+    }
+    Ok(())
 }
 
 /// Where each key was first seen.

@@ -5,7 +5,7 @@
 //! 1. `index`: every type has one name and every descriptor one type.
 //! 2. `notes`: overlays name what exists, and nothing lacks documentation.
 //! 3. `archetypes`: who provides and who requires what, and what each archetype becomes.
-//! 4. `types`: what each type becomes, field by field, with `defaults` parsed.
+//! 4. `types`: what each type becomes, field by field, with names followed by `refs` and literals read by `defaults`.
 //! 5. `unions`: the enums of archetypes.
 //! 6. `cycles`: nothing contains itself; what holds a float has neither `Eq` nor `Hash`.
 
@@ -14,6 +14,7 @@ mod cycles;
 mod defaults;
 mod index;
 mod notes;
+mod refs;
 mod types;
 mod unions;
 
@@ -76,7 +77,7 @@ pub(crate) fn resolve(files: &[Parsed]) -> Result<Model, Error> {
         items.extend(unions::items(&types, module)?);
         modules.push(Module {
             name: naming::snake(&file.schema.name.value),
-            doc: notes.module(module),
+            doc: notes.module(module, &file.schema.name.value),
             emit: file.emit,
             constants: types.constants(module)?,
             encodings: encodings(&file.schema),

@@ -34,10 +34,10 @@ pub(super) fn build(files: &[Parsed]) -> Result<Notes<'_>, Error> {
 }
 
 impl Notes<'_> {
-    pub(super) fn module(&self, module: usize) -> Doc {
+    pub(super) fn module(&self, module: usize, name: &str) -> Doc {
         self.files[module]
             .as_ref()
-            .map_or_else(|| stock("schema", "this"), |file| file.overlay.doc.clone())
+            .map_or_else(|| stock("schema", name), |file| file.overlay.doc.clone())
     }
 
     pub(super) fn type_doc(&self, id: TypeId, name: &str) -> Doc {

@@ -3,20 +3,21 @@
 //! Decides the Rust type of every field and the inside of every restricted type, from the XML and the rules that the
 //! overlay adds. The enums of archetypes that hold types are left to `unions`.
 
-use super::archetypes::{Archetypes, Form, Required};
-use super::defaults::literal;
+use super::archetypes::{Archetypes, Form, Required, is_symbols};
+use super::defaults::Literals;
 use super::index::Index;
 use super::notes::Notes;
+use super::refs::Root;
 use super::{Parsed, TypeId, all_types};
-use crate::error::{Error, Place};
+use crate::error::Error;
 use crate::model::{
-    Choice, Choices, Composite, Constant, Descriptor, Field, Item, Literal, Mode, Newtype, Outer,
-    Primitive, Ty,
+    Choice, Choices, Composite, Constant, Descriptor, Field, Item, Mode, Newtype, Outer, Primitive,
+    Ty,
 };
 use crate::naming;
 use crate::overlay::Rules;
 use crate::overrides;
-use crate::schema::{self, Class, Spanned, TypeDef};
+use crate::schema::{self, Class, TypeDef};
 
 /// What the passes before have found.
 pub(super) struct Types<'a> {
@@ -24,13 +25,6 @@ pub(super) struct Types<'a> {
     pub(super) index: &'a Index<'a>,
     pub(super) notes: &'a Notes<'a>,
     pub(super) archetypes: &'a Archetypes<'a>,
-}
-
-/// What is at the bottom of a chain of restricted types.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Root {
-    Primitive(Primitive),
-    Anything,
 }
 
 impl Types<'_> {
@@ -121,7 +115,7 @@ impl Types<'_> {
             // invariant: reading the schema refuses a composite type without a descriptor.
             descriptor: descriptor(def).expect("a composite type has a descriptor"),
             fields: resolved,
-            outer: self.outer(id, def),
+            outer: self.outer(id, def)?,
             has_float: false,
         })
     }
@@ -163,7 +157,15 @@ impl Types<'_> {
             (Some(default), ..) => {
                 Mode::Default(literals.parse(default, &format!("default of {user}"))?)
             }
-            (None, true, mandatory) => Mode::Multiple { mandatory },
+            (None, true, mandatory) => {
+                if !self.has_one_encoding(&ty) {
+                    let message = format!(
+                        "{user} is multiple, but its values cannot share an array's constructor"
+                    );
+                    return Err(field.at.error(message));
+                }
+                Mode::Multiple { mandatory }
+            }
             (None, false, true) => Mode::Mandatory,
             (None, false, false) => Mode::Optional,
         };
@@ -248,27 +250,8 @@ impl Types<'_> {
             max_length: rules.max_length,
             strict_length: rules.strict_length,
             serial: rules.serial,
-            outer: self.outer(id, def),
+            outer: self.outer(id, def)?,
             has_float: false,
-        })
-    }
-
-    /// The Rust type inside a restricted type.
-    pub(super) fn inside(&self, root: &Root, rules: &Rules, user: &str) -> Result<Ty, Error> {
-        let ty = match (root, &rules.item) {
-            (Root::Anything, _) => Ty::Value,
-            (Root::Primitive(Primitive::Map), _) => {
-                self.map(rules.key.as_ref(), rules.value.as_ref(), user)?
-            }
-            (Root::Primitive(Primitive::List), Some(item)) => {
-                Ty::ListOf(Box::new(self.kind(item, user)?))
-            }
-            (Root::Primitive(primitive), _) => Ty::Primitive(*primitive),
-        };
-        Ok(if rules.nullable {
-            Ty::Option(Box::new(ty))
-        } else {
-            ty
         })
     }
 
@@ -307,7 +290,7 @@ impl Types<'_> {
             root,
             variants,
             open: false,
-            outer: self.outer(id, def),
+            outer: self.outer(id, def)?,
         })
     }
 
@@ -338,216 +321,32 @@ impl Types<'_> {
         })
     }
 
-    /// The primitive type at the bottom of a restricted type, and the rules collected on the way, the nearest first.
-    pub(super) fn root(&self, id: TypeId) -> Result<(Root, Rules), Error> {
-        let mut rules = Rules::default();
-        let mut at = id;
-        let mut path = vec![id];
-        loop {
-            let def = at.of(self.files);
-            let own = self.notes.rules(at, &def.name);
-            rules = Rules {
-                key: rules.key.or(own.key),
-                value: rules.value.or(own.value),
-                item: rules.item.or(own.item),
-                max_length: rules.max_length.or(own.max_length),
-                strict_length: rules.strict_length.or(own.strict_length),
-                serial: rules.serial || own.serial,
-                nullable: rules.nullable || own.nullable,
+    /// What a type provides of the crate that is referred to: what lies there is finished, but may have a place for the
+    /// unknown.
+    fn outer(&self, id: TypeId, def: &TypeDef) -> Result<Vec<Outer>, Error> {
+        let mut outer = Vec::new();
+        for provided in &def.provides {
+            let Some(archetype) = self.archetypes.get(&provided.value) else {
+                continue;
             };
-            let source = match &def.class {
-                Class::Restricted { source, .. } => source,
-                Class::Primitive { .. } => {
-                    // invariant: the index refuses primitive types that the model does not know.
-                    let primitive = Primitive::named(&def.name).expect("a known primitive type");
-                    return Ok((Root::Primitive(primitive), rules));
-                }
-                Class::Composite { .. } => {
-                    let (of, def) = (&id.of(self.files).name, &def.name);
-                    return Err(id.of(self.files).at.error(format!(
-                        "the source of `{of}` is the composite type `{def}`"
-                    )));
-                }
+            if archetype.providers.contains(&id) {
+                continue;
+            }
+            let fits = match archetype.form {
+                Form::Symbols => is_symbols(self.files, self.index, id),
+                Form::Union => def.descriptor.is_some() && self.is_open(&provided.value, archetype),
+                Form::Sole(_) => false,
             };
-            if source.value == "*" {
-                return Ok((Root::Anything, rules));
+            if !fits {
+                let message = format!("`{}` has no place for type `{}`", provided.value, def.name);
+                return Err(provided.at.error(message));
             }
-            at = self
-                .index
-                .find(source, &format!("restricted type `{}`", def.name))?;
-            if path.contains(&at) {
-                return Err(source.at.error(format!(
-                    "type `{}` is restricted to itself",
-                    at.of(self.files).name
-                )));
-            }
-            path.push(at);
+            outer.push(Outer {
+                archetype: self.archetype_ref(archetype)?,
+                is_choices: archetype.form == Form::Symbols,
+            });
         }
-    }
-
-    /// The Rust type that a type's name stands for in a field.
-    pub(super) fn type_ref(&self, id: TypeId) -> Result<Ty, Error> {
-        let def = id.of(self.files);
-        let (rust, module) = (naming::camel(&def.name), id.module);
-        Ok(match &def.class {
-            Class::Primitive { .. } => {
-                // invariant: the index refuses primitive types that the model does not know.
-                Ty::Primitive(Primitive::named(&def.name).expect("a known primitive type"))
-            }
-            Class::Composite { .. } => Ty::Generated {
-                module,
-                rust,
-                copy: false,
-            },
-            Class::Restricted { choices, .. } => {
-                let (root, rules) = self.root(id)?;
-                let copy = match root {
-                    _ if !choices.is_empty() => true,
-                    Root::Primitive(primitive) => primitive.is_copy() && rules.item.is_none(),
-                    Root::Anything => false,
-                };
-                Ty::Generated { module, rust, copy }
-            }
-        })
-    }
-
-    pub(super) fn archetype_ref(
-        &self,
-        archetype: &super::archetypes::Archetype,
-    ) -> Result<Ty, Error> {
-        match archetype.form {
-            Form::Sole(id) => self.type_ref(id),
-            Form::Symbols | Form::Union => Ok(Ty::Generated {
-                module: archetype.home,
-                rust: archetype.rust.clone(),
-                copy: false,
-            }),
-        }
-    }
-
-    fn map(
-        &self,
-        key: Option<&Spanned<String>>,
-        value: Option<&Spanned<String>>,
-        user: &str,
-    ) -> Result<Ty, Error> {
-        let kind = |spec: Option<&Spanned<String>>| {
-            spec.map_or(Ok(Ty::Value), |spec| self.kind(spec, user))
-        };
-        Ok(match (kind(key)?, kind(value)?) {
-            (Ty::Value, Ty::Value) => Ty::Primitive(Primitive::Map),
-            (key, value) => Ty::Map(Box::new(key), Box::new(value)),
-        })
-    }
-
-    /// The kind of a map's keys or values, or of a list's items, as an overlay writes it.
-    fn kind(&self, spec: &Spanned<String>, user: &str) -> Result<Ty, Error> {
-        let (name, nullable) = match spec.value.strip_suffix('?') {
-            Some(name) => (name, true),
-            None => (spec.value.as_str(), false),
-        };
-        let ty = match (name, name.strip_prefix('@')) {
-            ("*", _) => Ty::Value,
-            ("described", _) => Ty::Described,
-            ("simple", _) => Ty::Simple,
-            ("annotation-key", _) => Ty::AnnotationKey,
-            (_, Some(archetype)) => {
-                let name = Spanned {
-                    value: archetype.to_owned(),
-                    at: spec.at.clone(),
-                };
-                match self.archetypes.find(&name, user)? {
-                    Required::Archetype(archetype) => self.archetype_ref(archetype)?,
-                    Required::Anything => Ty::Value,
-                }
-            }
-            (name, None) => {
-                let name = Spanned {
-                    value: name.to_owned(),
-                    at: spec.at.clone(),
-                };
-                self.type_ref(self.index.find(&name, user)?)?
-            }
-        };
-        Ok(if nullable {
-            Ty::Option(Box::new(ty))
-        } else {
-            ty
-        })
-    }
-
-    fn literals(&self, id: TypeId) -> Result<Literals<'_>, Error> {
-        let def = id.of(self.files);
-        Ok(match &def.class {
-            Class::Composite { .. } => Literals::None,
-            Class::Primitive { .. } => {
-                Primitive::named(&def.name).map_or(Literals::None, Literals::Of)
-            }
-            Class::Restricted { choices, .. } if !choices.is_empty() => Literals::Names(choices),
-            Class::Restricted { .. } => match self.root(id)? {
-                (
-                    Root::Primitive(primitive),
-                    Rules {
-                        max_length: None,
-                        nullable: false,
-                        ..
-                    },
-                ) => Literals::Inside(primitive),
-                _ => Literals::None,
-            },
-        })
-    }
-
-    /// What a type provides of the crate that is referred to.
-    fn outer(&self, id: TypeId, def: &TypeDef) -> Vec<Outer> {
-        let is_outer =
-            |archetype: &super::archetypes::Archetype| !archetype.providers.contains(&id);
-        let all = self
-            .archetypes
-            .provided_by(def)
-            .filter(|(_, archetype)| is_outer(archetype));
-        all.map(|(_, archetype)| Outer {
-            archetype: Ty::Generated {
-                module: archetype.home,
-                rust: archetype.rust.clone(),
-                copy: false,
-            },
-            is_choices: archetype.form == Form::Symbols,
-        })
-        .collect()
-    }
-}
-
-/// How the text of a default reads.
-enum Literals<'a> {
-    /// As a value of the primitive type.
-    Of(Primitive),
-    /// As one inside a newtype.
-    Inside(Primitive),
-    /// As the name of a choice.
-    Names(&'a [schema::Choice]),
-    /// Not at all.
-    None,
-}
-
-impl Literals<'_> {
-    fn parse(&self, text: &Spanned<String>, what: &str) -> Result<Literal, Error> {
-        let refuse = |at: &Place, kind: &str| {
-            at.error(format!("`{}`, the {what}, is not a {kind}", text.value))
-        };
-        match self {
-            Self::Of(primitive) => {
-                literal(*primitive, &text.value).ok_or_else(|| refuse(&text.at, primitive.name()))
-            }
-            Self::Inside(primitive) => literal(*primitive, &text.value)
-                .map(|inner| Literal::Inside(Box::new(inner)))
-                .ok_or_else(|| refuse(&text.at, primitive.name())),
-            Self::Names(choices) => match choices.iter().find(|choice| choice.name == text.value) {
-                Some(choice) => Ok(Literal::Variant(naming::camel(&choice.name))),
-                None => Err(refuse(&text.at, "choice of its type")),
-            },
-            Self::None => Err(refuse(&text.at, "literal: its type has none")),
-        }
+        Ok(outer)
     }
 }
 

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use super::TypeId;
 use super::archetypes::{Archetype, Form};
-use super::types::{Root, Types, descriptor};
+use super::refs::Root;
+use super::types::{Types, descriptor};
 use crate::error::Error;
 use crate::model::{Choice, Choices, Item, Key, Literal, Model, Primitive, Ty, Union, Variant};
 use crate::naming;
@@ -79,6 +80,12 @@ fn symbols(types: &Types<'_>, name: &str, archetype: &Archetype) -> Result<Choic
                     .map_or(value.as_str(), |(_, rest)| rest),
             ),
         };
+        if rust == "Other" {
+            return Err(choice.value.at.error(format!(
+                "choice `{}` of `{name}` has the name of all others",
+                choice.name
+            )));
+        }
         seen.add(rust.clone(), &choice.value.at, |was| {
             format!("a second choice `{rust}` of `{name}`, after {was}")
         })?;
@@ -142,19 +149,12 @@ fn union(types: &Types<'_>, name: &str, archetype: &Archetype) -> Result<Union, 
             doc: types.notes.type_doc(id, &def.name),
         });
     }
-    let described = variants
-        .iter()
-        .any(|variant| matches!(variant.key, Key::Descriptor(_)));
-    let opened = types
-        .notes
-        .archetype(archetype.home, name)
-        .is_some_and(|note| note.open);
     Ok(Union {
         name: name.to_owned(),
         rust: archetype.rust.clone(),
         doc: types.notes.archetype_doc(archetype.home, name),
         variants,
-        open: described && (archetype.required || opened),
+        open: types.is_open(name, archetype),
         supersets: Vec::new(),
         has_float: false,
     })
