@@ -29,16 +29,17 @@ pub struct Decoder<'a> {
     origin: &'a Bytes,
     /// What is left of the innermost value that is open.
     pub(super) rest: &'a [u8],
-    /// How many more values may be opened.
-    depth: u32,
-    /// How many more elements without octets a `Vec` may take.
+    /// How many more elements without octets arrays may have.
     zero_width: u32,
-    limits: Limits,
+    /// How many more values may be opened.
+    depth: u8,
+    strict_transaction_ids: bool,
+    refuse_unknown_annotations: bool,
 }
 
 /// A list, map or array that is open: what comes after it, and its count.
 pub(super) struct Scope<'a> {
-    after: &'a [u8],
+    pub(super) after: &'a [u8],
     pub(super) count: usize,
 }
 
@@ -54,17 +55,13 @@ impl<'a> Decoder<'a> {
     #[must_use]
     #[inline]
     pub fn with_limits(octets: &'a Bytes, limits: Limits) -> Self {
-        let depth = limits.max_depth;
         Self {
             origin: octets,
             rest: octets,
-            depth: if depth > Limits::DEEPEST {
-                Limits::DEEPEST
-            } else {
-                depth
-            },
             zero_width: limits.max_zero_width_items,
-            limits,
+            depth: limits.depth(),
+            strict_transaction_ids: limits.strict_transaction_ids,
+            refuse_unknown_annotations: limits.refuse_unknown_annotations,
         }
     }
 
@@ -77,16 +74,22 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The limits that hold.
+    /// What is left of the limits here.
     #[must_use]
-    pub const fn limits(&self) -> &Limits {
-        &self.limits
+    #[inline]
+    pub const fn limits(&self) -> Limits {
+        Limits {
+            max_depth: self.depth as u32,
+            max_zero_width_items: self.zero_width,
+            strict_transaction_ids: self.strict_transaction_ids,
+            refuse_unknown_annotations: self.refuse_unknown_annotations,
+        }
     }
 
     /// How many octets were read.
     #[must_use]
     pub fn position(&self) -> usize {
-        self.offset_of(self.rest)
+        offset(self.origin, self.rest)
     }
 
     /// How many octets are left: in the buffer, or in the list, map or array that is
@@ -123,7 +126,7 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// [`DecodeErrorKind::Truncated`] where no octet is left.
     // [TYP-01]
-    #[inline]
+    #[inline(always)]
     pub fn code(&mut self) -> Result<u8, DecodeError> {
         self.octet()
     }
@@ -153,7 +156,7 @@ impl<'a> Decoder<'a> {
     pub fn skip_body(&mut self, code: u8) -> Result<(), DecodeError> {
         let mut code = code;
         // Values that are still to be passed over: each descriptor adds one.
-        let mut values = 1u32;
+        let mut values = 1u8;
         loop {
             if code == code::DESCRIBED {
                 values += 1;
@@ -183,35 +186,25 @@ impl<'a> Decoder<'a> {
     }
 
     /// The fault `kind` at the present position.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     #[must_use]
     pub fn fault(&self, kind: DecodeErrorKind) -> DecodeError {
-        DecodeError::new(kind, self.position())
+        fault_at(kind, self.origin, self.rest)
     }
 
     /// The fault of a value that starts with `code` where another type is expected.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     #[must_use]
     pub fn wrong_type(&self, code: u8) -> DecodeError {
-        // [TYP-05]
-        self.fault(match code::width(code) {
-            None if code != code::DESCRIBED => DecodeErrorKind::UnknownCode(code),
-            _ => DecodeErrorKind::WrongType(code),
-        })
+        wrong_type_at(code, self.origin, self.rest)
     }
 
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     fn truncated(&self) -> DecodeError {
-        DecodeError::new(
-            DecodeErrorKind::Truncated,
-            self.position() + self.rest.len(),
-        )
+        fault_at(DecodeErrorKind::Truncated, self.origin, self.rest)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn octet(&mut self) -> Result<u8, DecodeError> {
         let Some((&octet, rest)) = self.rest.split_first() else {
             return Err(self.truncated());
@@ -220,7 +213,7 @@ impl<'a> Decoder<'a> {
         Ok(octet)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let Some((octets, rest)) = self.rest.split_first_chunk() else {
             return Err(self.truncated());
@@ -230,7 +223,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// A size or a count of four octets.
-    #[inline]
+    #[inline(always)]
     pub(super) fn size(&mut self) -> Result<usize, DecodeError> {
         // Where a usize has 16 bits the largest stands for what no buffer can hold.
         self.array()
@@ -238,7 +231,7 @@ impl<'a> Decoder<'a> {
     }
 
     // [TYP-18] [TYP-45]
-    #[inline]
+    #[inline(always)]
     pub(super) fn octets(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
         let Some((octets, rest)) = self.rest.split_at_checked(count) else {
             return Err(self.truncated());
@@ -253,18 +246,9 @@ impl<'a> Decoder<'a> {
         self.origin.slice_ref(octets)
     }
 
-    /// The limits for a value of another buffer that stands in this one's place.
-    pub(super) const fn limits_left(&self) -> Limits {
-        Limits {
-            max_depth: self.depth,
-            max_zero_width_items: self.zero_width,
-            ..self.limits
-        }
-    }
-
     /// Counts one more open value.
     // [TYP-44]
-    #[inline]
+    #[inline(always)]
     pub(super) fn enter(&mut self) -> Result<(), DecodeError> {
         match self.depth.checked_sub(1) {
             Some(depth) => {
@@ -292,9 +276,15 @@ impl<'a> Decoder<'a> {
         Err(self.fault(DecodeErrorKind::TooMany))
     }
 
+    /// Takes over what `inner`, a copy of this, has used up of the limits.
+    #[inline]
+    pub(super) const fn spend_as(&mut self, inner: &Self) {
+        self.zero_width = inner.zero_width;
+    }
+
     /// Opens a compound value of which size and count take one octet each.
     // [TYP-20]
-    #[inline]
+    #[inline(always)]
     pub(super) fn open8(&mut self) -> Result<Scope<'a>, DecodeError> {
         let [size, count] = self.array()?;
         match usize::from(size).checked_sub(1) {
@@ -304,7 +294,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Opens a compound value of which size and count take four octets each.
-    #[inline]
+    #[inline(always)]
     pub(super) fn open32(&mut self) -> Result<Scope<'a>, DecodeError> {
         let size = self.size()?;
         let count = self.size()?;
@@ -315,12 +305,12 @@ impl<'a> Decoder<'a> {
     }
 
     /// Opens a compound value without octets.
-    #[inline]
+    #[inline(always)]
     pub(super) fn open0(&mut self) -> Result<Scope<'a>, DecodeError> {
         self.open(0, 0)
     }
 
-    #[inline]
+    #[inline(always)]
     fn open(&mut self, size: usize, count: usize) -> Result<Scope<'a>, DecodeError> {
         self.enter()?;
         let Some((content, after)) = self.rest.split_at_checked(size) else {
@@ -353,11 +343,31 @@ impl<'a> Decoder<'a> {
             Err(self.fault(DecodeErrorKind::InvalidSize))
         }
     }
+}
 
-    fn offset_of(&self, rest: &[u8]) -> usize {
-        let start = self.origin.as_ptr().addr();
-        rest.as_ptr().addr().saturating_sub(start)
-    }
+// Faults are made out of line and from parts of a decoder, not from a pointer to it: a
+// decoder whose address nobody takes lives in registers.
+
+#[cold]
+#[inline(never)]
+fn fault_at(kind: DecodeErrorKind, origin: &Bytes, rest: &[u8]) -> DecodeError {
+    DecodeError::new(kind, offset(origin, rest))
+}
+
+#[cold]
+#[inline(never)]
+fn wrong_type_at(code: u8, origin: &Bytes, rest: &[u8]) -> DecodeError {
+    // [TYP-05]
+    let kind = match code::width(code) {
+        None if code != code::DESCRIBED => DecodeErrorKind::UnknownCode(code),
+        _ => DecodeErrorKind::WrongType(code),
+    };
+    fault_at(kind, origin, rest)
+}
+
+fn offset(origin: &Bytes, rest: &[u8]) -> usize {
+    let start = origin.as_ptr().addr();
+    rest.as_ptr().addr().saturating_sub(start)
 }
 
 #[cfg(test)]

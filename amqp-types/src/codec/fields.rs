@@ -7,7 +7,6 @@ use super::multiple::{decode_multiple, encode_multiple};
 use super::{
     Decode, DecodeError, DecodeErrorKind, Decoder, Encode, TypeDescriptor, code, compound,
 };
-use crate::codec::decoder::Scope;
 use bytes::BytesMut;
 
 /// Writes the fields of a type, in their order.
@@ -117,8 +116,12 @@ impl<'o> FieldEncoder<'o> {
 /// Reads the fields of a type, in their order, after its descriptor.
 #[must_use = "the list is checked when `finish` was called"]
 pub struct FieldDecoder<'d, 'a> {
-    d: &'d mut Decoder<'a>,
-    scope: Scope<'a>,
+    /// Reads the list. A copy, so that the compiler keeps it in registers from one
+    /// field to the next.
+    d: Decoder<'a>,
+    /// Stands after the list already.
+    outer: &'d mut Decoder<'a>,
+    count: usize,
     type_name: &'static str,
 }
 
@@ -128,31 +131,22 @@ impl<'d, 'a> FieldDecoder<'d, 'a> {
     /// # Errors
     /// Where no list comes next.
     // [TYP-21] [TYP-32]
-    #[inline]
-    pub fn new(d: &'d mut Decoder<'a>, type_name: &'static str) -> Result<Self, DecodeError> {
+    #[inline(always)]
+    pub fn new(outer: &'d mut Decoder<'a>, type_name: &'static str) -> Result<Self, DecodeError> {
+        let mut d = outer.clone();
         let scope = match d.code()? {
             code::LIST8 => d.open8()?,
             code::LIST0 => d.open0()?,
             code::LIST32 => d.open32()?,
             code => return Err(d.wrong_type(code)),
         };
+        outer.rest = scope.after;
         Ok(Self {
             d,
-            scope,
+            outer,
+            count: scope.count,
             type_name,
         })
-    }
-
-    /// The code of the next field; null where the list has ended.
-    #[inline]
-    fn code(&mut self) -> Result<u8, DecodeError> {
-        match self.scope.count.checked_sub(1) {
-            Some(left) => {
-                self.scope.count = left;
-                self.d.code()
-            }
-            None => Ok(code::NULL),
-        }
     }
 
     /// Reads a field that has to be there.
@@ -160,7 +154,7 @@ impl<'d, 'a> FieldDecoder<'d, 'a> {
     /// # Errors
     /// [`DecodeErrorKind::MandatoryField`] where it is null or missing; what `T` says.
     // [TYP-34]
-    #[inline]
+    #[inline(always)]
     pub fn mandatory<T: Decode>(&mut self, name: &'static str) -> Result<T, DecodeError> {
         match self.optional(name)? {
             Some(field) => Ok(field),
@@ -173,16 +167,12 @@ impl<'d, 'a> FieldDecoder<'d, 'a> {
     /// # Errors
     /// What `T` says.
     // [TYP-33]
-    #[inline]
+    #[inline(always)]
     pub fn optional<T: Decode>(&mut self, name: &'static str) -> Result<Option<T>, DecodeError> {
-        match self.code() {
-            Ok(code::NULL) => Ok(None),
-            Ok(code) => match T::decode_body(code, self.d) {
-                Ok(field) => Ok(Some(field)),
-                Err(error) => Err(error.within(self.type_name, name)),
-            },
-            Err(error) => Err(error.within(self.type_name, name)),
-        }
+        self.field(name, |code, d| match code {
+            code::NULL => Ok(None),
+            _ => T::decode_body(code, d).map(Some),
+        })
     }
 
     /// Reads a field that is `default` where it is null or missing.
@@ -190,7 +180,7 @@ impl<'d, 'a> FieldDecoder<'d, 'a> {
     /// # Errors
     /// What `T` says.
     // [TYP-38]
-    #[inline]
+    #[inline(always)]
     pub fn or_default<T: Decode>(
         &mut self,
         name: &'static str,
@@ -204,13 +194,12 @@ impl<'d, 'a> FieldDecoder<'d, 'a> {
     /// # Errors
     /// What `T` says of each value.
     // [TYP-35] [TYP-36]
+    #[inline]
     pub fn multiple<T: Decode>(&mut self, name: &'static str) -> Result<Vec<T>, DecodeError> {
-        match self.code() {
-            Ok(code::NULL) => Ok(Vec::new()),
-            Ok(code) => decode_multiple(code, self.d),
-            Err(error) => Err(error),
-        }
-        .map_err(|error| error.within(self.type_name, name))
+        self.field(name, |code, d| match code {
+            code::NULL => Ok(Vec::new()),
+            _ => decode_multiple(code, d),
+        })
     }
 
     /// Reads a field with at least one value.
@@ -235,19 +224,43 @@ impl<'d, 'a> FieldDecoder<'d, 'a> {
     /// [`DecodeErrorKind::TooManyFields`] where more fields follow,
     /// [`DecodeErrorKind::InvalidSize`] where octets are left.
     // [TYP-20] [TYP-40]
-    #[inline]
+    #[inline(always)]
     pub fn finish(self) -> Result<(), DecodeError> {
-        if self.scope.count > 0 {
+        if self.count > 0 {
             return Err(self.d.fault(DecodeErrorKind::TooManyFields));
         }
-        self.d.close(self.scope)
+        if !self.d.is_empty() {
+            return Err(self.d.fault(DecodeErrorKind::InvalidSize));
+        }
+        self.outer.spend_as(&self.d);
+        Ok(())
     }
 
-    #[cold]
-    #[inline(never)]
+    /// Reads the next field from its code on; a field after the end of the list is null.
+    #[inline(always)]
+    fn field<F>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(u8, &mut Decoder<'a>) -> Result<F, DecodeError>,
+    ) -> Result<F, DecodeError> {
+        let mut d = self.d.clone();
+        let field = match self.count.checked_sub(1) {
+            Some(left) => {
+                self.count = left;
+                match d.code() {
+                    Ok(code) => read(code, &mut d),
+                    Err(error) => Err(error),
+                }
+            }
+            None => read(code::NULL, &mut d),
+        };
+        self.d = d;
+        field.map_err(|error| error.within(self.type_name, name))
+    }
+
+    #[inline(always)]
     fn missing(&self, name: &'static str) -> DecodeError {
-        self.d
-            .fault(DecodeErrorKind::MandatoryField)
-            .within(self.type_name, name)
+        let fault = self.d.fault(DecodeErrorKind::MandatoryField);
+        fault.within(self.type_name, name)
     }
 }

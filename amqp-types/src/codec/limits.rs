@@ -44,11 +44,20 @@ impl Limits {
         refuse_unknown_annotations: false,
     };
 
-    pub(super) const DEEPEST: u32 = 128;
+    pub(super) const DEEPEST: u8 = 128;
+
+    #[inline]
+    pub(super) const fn depth(&self) -> u8 {
+        if self.max_depth < Self::DEEPEST as u32 {
+            self.max_depth.to_le_bytes()[0]
+        } else {
+            Self::DEEPEST
+        }
+    }
 
     /// For values that are our own.
     pub(crate) const DEEP: Self = Self {
-        max_depth: Self::DEEPEST,
+        max_depth: Self::DEEPEST as u32,
         max_zero_width_items: u32::MAX,
         ..Self::DEFAULT
     };

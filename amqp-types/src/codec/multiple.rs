@@ -94,7 +94,7 @@ fn decode_described<T: Decode>(
         d.skip_body(element)?;
         let body = &body[..body.len() - d.remaining()];
         let octets = Bytes::from([constructor, body].concat());
-        let mut whole = Decoder::with_limits(&octets, d.limits_left());
+        let mut whole = Decoder::with_limits(&octets, d.limits());
         let item = T::decode(&mut whole).and_then(|item| whole.finish().map(|()| item));
         items.push(item.map_err(|error| error.moved(at))?);
     }

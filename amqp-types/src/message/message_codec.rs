@@ -165,8 +165,6 @@ impl Message {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        let octets = bytes::Bytes::from(self.to_bytes().to_vec());
-        let mut d = Decoder::with_limits(&octets, crate::codec::Limits::DEEP);
-        Self::decode(&mut d).unwrap_or_else(|_| self.clone())
+        crate::codec::compact(self)
     }
 }

@@ -7,6 +7,7 @@
 mod body;
 mod build;
 mod check;
+mod convert;
 mod encoded;
 mod message_codec;
 mod sections;
