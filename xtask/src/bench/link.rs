@@ -22,7 +22,7 @@ pub(super) struct Args {
     /// Rounds; 0 measures instructions alone
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// Only these contenders, with commas between them: ours, proton-c, ntex-amqp, fe2o3-amqp, fe2o3-batch
+    /// Only these contenders, with commas between them: ours, ours-1-thread, proton-c, ntex-amqp, fe2o3-amqp, fe2o3-batch
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Two rounds of a tenth of the messages, no instructions
@@ -57,7 +57,23 @@ enum Source {
 
 const MODES: [(&str, &str); 2] = [("alo", "at-least-once"), ("presettled", "pre-settled")];
 
-const CONTENDERS: [Contender; 4] = [
+const CONTENDERS: [Contender; 6] = [
+    Contender {
+        name: OURS,
+        source: Source::Cargo("amqp-bench-link"),
+        extra: &[],
+        modes: &["alo", "presettled"],
+        slow: false,
+        instructions: true,
+    },
+    Contender {
+        name: "ours-1-thread",
+        source: Source::Cargo("amqp-bench-link"),
+        extra: &["--threads", "1"],
+        modes: &["alo", "presettled"],
+        slow: false,
+        instructions: true,
+    },
     Contender {
         name: "proton-c",
         source: Source::ProtonC,

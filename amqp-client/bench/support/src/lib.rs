@@ -27,7 +27,7 @@ pub enum Mode {
     PreSettled,
 }
 
-/// `<prog> recv|send --port P --count N --mode alo|presettled --credit C --size S [--batch B]`
+/// `<prog> recv|send --port P --count N --mode alo|presettled --credit C --size S [--batch B] [--threads T]`
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The end that this process plays.
@@ -44,6 +44,8 @@ pub struct Options {
     pub size: usize,
     /// Deliveries accepted with one call, where the library has such a call; 1 accepts each by itself.
     pub batch: usize,
+    /// Threads of the runtime, where the program lets one choose; 0 is the default of that runtime.
+    pub threads: usize,
 }
 
 impl Options {
@@ -69,6 +71,7 @@ impl Options {
             credit: 1000,
             size: 100,
             batch: 1,
+            threads: 0,
         };
         while let Some(name) = args.next() {
             let value = args.next().ok_or_else(|| format!("{name} has no value"))?;
@@ -77,6 +80,7 @@ impl Options {
                 "--count" => options.count = number(&name, &value)?,
                 "--credit" => options.credit = number(&name, &value)?,
                 "--size" => options.size = number(&name, &value)?,
+                "--threads" => options.threads = number(&name, &value)?,
                 "--batch" => options.batch = number(&name, &value)?,
                 "--mode" => {
                     options.mode = match value.as_str() {
