@@ -110,18 +110,20 @@ impl DescribedType for Open {
     );
     fn decode_content(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let mut f = FieldDecoder::new(d, Self::DESCRIPTOR.name)?;
-        let container_id = f.mandatory("container-id")?;
-        let hostname = f.optional("hostname")?;
-        let max_frame_size = f.or_default("max-frame-size", 4294967295)?;
-        let channel_max = f.or_default("channel-max", 65535)?;
-        let idle_time_out = f.optional("idle-time-out")?;
-        let outgoing_locales = f.multiple("outgoing-locales")?;
-        let incoming_locales = f.multiple("incoming-locales")?;
-        let offered_capabilities = f.multiple("offered-capabilities")?;
-        let desired_capabilities = f.multiple("desired-capabilities")?;
-        let properties = f.optional("properties")?;
+        let this = Self {
+            container_id: f.mandatory("container-id")?,
+            hostname: f.optional("hostname")?,
+            max_frame_size: f.or_default("max-frame-size", 4294967295)?,
+            channel_max: f.or_default("channel-max", 65535)?,
+            idle_time_out: f.optional("idle-time-out")?,
+            outgoing_locales: f.multiple("outgoing-locales")?,
+            incoming_locales: f.multiple("incoming-locales")?,
+            offered_capabilities: f.multiple("offered-capabilities")?,
+            desired_capabilities: f.multiple("desired-capabilities")?,
+            properties: f.optional("properties")?,
+        };
         f.finish()?;
-        Ok(Self { container_id, hostname, max_frame_size, channel_max, idle_time_out, outgoing_locales, incoming_locales, offered_capabilities, desired_capabilities, properties })
+        Ok(this)
     }
 }
 
@@ -215,16 +217,18 @@ impl DescribedType for Begin {
     );
     fn decode_content(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let mut f = FieldDecoder::new(d, Self::DESCRIPTOR.name)?;
-        let remote_channel = f.optional("remote-channel")?;
-        let next_outgoing_id = f.mandatory("next-outgoing-id")?;
-        let incoming_window = f.mandatory("incoming-window")?;
-        let outgoing_window = f.mandatory("outgoing-window")?;
-        let handle_max = f.or_default("handle-max", Handle(4294967295))?;
-        let offered_capabilities = f.multiple("offered-capabilities")?;
-        let desired_capabilities = f.multiple("desired-capabilities")?;
-        let properties = f.optional("properties")?;
+        let this = Self {
+            remote_channel: f.optional("remote-channel")?,
+            next_outgoing_id: f.mandatory("next-outgoing-id")?,
+            incoming_window: f.mandatory("incoming-window")?,
+            outgoing_window: f.mandatory("outgoing-window")?,
+            handle_max: f.or_default("handle-max", Handle(4294967295))?,
+            offered_capabilities: f.multiple("offered-capabilities")?,
+            desired_capabilities: f.multiple("desired-capabilities")?,
+            properties: f.optional("properties")?,
+        };
         f.finish()?;
-        Ok(Self { remote_channel, next_outgoing_id, incoming_window, outgoing_window, handle_max, offered_capabilities, desired_capabilities, properties })
+        Ok(this)
     }
 }
 
@@ -333,22 +337,24 @@ impl DescribedType for Attach {
     );
     fn decode_content(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let mut f = FieldDecoder::new(d, Self::DESCRIPTOR.name)?;
-        let name = f.mandatory("name")?;
-        let handle = f.mandatory("handle")?;
-        let role = f.mandatory("role")?;
-        let snd_settle_mode = f.or_default("snd-settle-mode", SenderSettleMode::Mixed)?;
-        let rcv_settle_mode = f.or_default("rcv-settle-mode", ReceiverSettleMode::First)?;
-        let source = f.optional("source")?;
-        let target = f.optional("target")?;
-        let unsettled = f.optional("unsettled")?;
-        let incomplete_unsettled = f.or_default("incomplete-unsettled", false)?;
-        let initial_delivery_count = f.optional("initial-delivery-count")?;
-        let max_message_size = f.optional("max-message-size")?;
-        let offered_capabilities = f.multiple("offered-capabilities")?;
-        let desired_capabilities = f.multiple("desired-capabilities")?;
-        let properties = f.optional("properties")?;
+        let this = Self {
+            name: f.mandatory("name")?,
+            handle: f.mandatory("handle")?,
+            role: f.mandatory("role")?,
+            snd_settle_mode: f.or_default("snd-settle-mode", SenderSettleMode::Mixed)?,
+            rcv_settle_mode: f.or_default("rcv-settle-mode", ReceiverSettleMode::First)?,
+            source: f.optional("source")?,
+            target: f.optional("target")?,
+            unsettled: f.optional("unsettled")?,
+            incomplete_unsettled: f.or_default("incomplete-unsettled", false)?,
+            initial_delivery_count: f.optional("initial-delivery-count")?,
+            max_message_size: f.optional("max-message-size")?,
+            offered_capabilities: f.multiple("offered-capabilities")?,
+            desired_capabilities: f.multiple("desired-capabilities")?,
+            properties: f.optional("properties")?,
+        };
         f.finish()?;
-        Ok(Self { name, handle, role, snd_settle_mode, rcv_settle_mode, source, target, unsettled, incomplete_unsettled, initial_delivery_count, max_message_size, offered_capabilities, desired_capabilities, properties })
+        Ok(this)
     }
 }
 
@@ -457,19 +463,21 @@ impl DescribedType for Flow {
     );
     fn decode_content(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let mut f = FieldDecoder::new(d, Self::DESCRIPTOR.name)?;
-        let next_incoming_id = f.optional("next-incoming-id")?;
-        let incoming_window = f.mandatory("incoming-window")?;
-        let next_outgoing_id = f.mandatory("next-outgoing-id")?;
-        let outgoing_window = f.mandatory("outgoing-window")?;
-        let handle = f.optional("handle")?;
-        let delivery_count = f.optional("delivery-count")?;
-        let link_credit = f.optional("link-credit")?;
-        let available = f.optional("available")?;
-        let drain = f.or_default("drain", false)?;
-        let echo = f.or_default("echo", false)?;
-        let properties = f.optional("properties")?;
+        let this = Self {
+            next_incoming_id: f.optional("next-incoming-id")?,
+            incoming_window: f.mandatory("incoming-window")?,
+            next_outgoing_id: f.mandatory("next-outgoing-id")?,
+            outgoing_window: f.mandatory("outgoing-window")?,
+            handle: f.optional("handle")?,
+            delivery_count: f.optional("delivery-count")?,
+            link_credit: f.optional("link-credit")?,
+            available: f.optional("available")?,
+            drain: f.or_default("drain", false)?,
+            echo: f.or_default("echo", false)?,
+            properties: f.optional("properties")?,
+        };
         f.finish()?;
-        Ok(Self { next_incoming_id, incoming_window, next_outgoing_id, outgoing_window, handle, delivery_count, link_credit, available, drain, echo, properties })
+        Ok(this)
     }
 }
 
@@ -571,19 +579,21 @@ impl DescribedType for Transfer {
     );
     fn decode_content(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let mut f = FieldDecoder::new(d, Self::DESCRIPTOR.name)?;
-        let handle = f.mandatory("handle")?;
-        let delivery_id = f.optional("delivery-id")?;
-        let delivery_tag = f.optional("delivery-tag")?;
-        let message_format = f.optional("message-format")?;
-        let settled = f.optional("settled")?;
-        let more = f.or_default("more", false)?;
-        let rcv_settle_mode = f.optional("rcv-settle-mode")?;
-        let state = f.optional("state")?;
-        let resume = f.or_default("resume", false)?;
-        let aborted = f.or_default("aborted", false)?;
-        let batchable = f.or_default("batchable", false)?;
+        let this = Self {
+            handle: f.mandatory("handle")?,
+            delivery_id: f.optional("delivery-id")?,
+            delivery_tag: f.optional("delivery-tag")?,
+            message_format: f.optional("message-format")?,
+            settled: f.optional("settled")?,
+            more: f.or_default("more", false)?,
+            rcv_settle_mode: f.optional("rcv-settle-mode")?,
+            state: f.optional("state")?,
+            resume: f.or_default("resume", false)?,
+            aborted: f.or_default("aborted", false)?,
+            batchable: f.or_default("batchable", false)?,
+        };
         f.finish()?;
-        Ok(Self { handle, delivery_id, delivery_tag, message_format, settled, more, rcv_settle_mode, state, resume, aborted, batchable })
+        Ok(this)
     }
 }
 
@@ -668,14 +678,16 @@ impl DescribedType for Disposition {
     );
     fn decode_content(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let mut f = FieldDecoder::new(d, Self::DESCRIPTOR.name)?;
-        let role = f.mandatory("role")?;
-        let first = f.mandatory("first")?;
-        let last = f.optional("last")?;
-        let settled = f.or_default("settled", false)?;
-        let state = f.optional("state")?;
-        let batchable = f.or_default("batchable", false)?;
+        let this = Self {
+            role: f.mandatory("role")?,
+            first: f.mandatory("first")?,
+            last: f.optional("last")?,
+            settled: f.or_default("settled", false)?,
+            state: f.optional("state")?,
+            batchable: f.or_default("batchable", false)?,
+        };
         f.finish()?;
-        Ok(Self { role, first, last, settled, state, batchable })
+        Ok(this)
     }
 }
 
@@ -744,11 +756,13 @@ impl DescribedType for Detach {
     );
     fn decode_content(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let mut f = FieldDecoder::new(d, Self::DESCRIPTOR.name)?;
-        let handle = f.mandatory("handle")?;
-        let closed = f.or_default("closed", false)?;
-        let error = f.optional("error")?;
+        let this = Self {
+            handle: f.mandatory("handle")?,
+            closed: f.or_default("closed", false)?,
+            error: f.optional("error")?,
+        };
         f.finish()?;
-        Ok(Self { handle, closed, error })
+        Ok(this)
     }
 }
 
@@ -801,9 +815,11 @@ impl DescribedType for End {
     );
     fn decode_content(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let mut f = FieldDecoder::new(d, Self::DESCRIPTOR.name)?;
-        let error = f.optional("error")?;
+        let this = Self {
+            error: f.optional("error")?,
+        };
         f.finish()?;
-        Ok(Self { error })
+        Ok(this)
     }
 }
 
@@ -852,9 +868,11 @@ impl DescribedType for Close {
     );
     fn decode_content(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let mut f = FieldDecoder::new(d, Self::DESCRIPTOR.name)?;
-        let error = f.optional("error")?;
+        let this = Self {
+            error: f.optional("error")?,
+        };
         f.finish()?;
-        Ok(Self { error })
+        Ok(this)
     }
 }
 
@@ -1513,11 +1531,13 @@ impl DescribedType for Error {
     );
     fn decode_content(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let mut f = FieldDecoder::new(d, Self::DESCRIPTOR.name)?;
-        let condition = f.mandatory("condition")?;
-        let description = f.optional("description")?;
-        let info = f.optional("info")?;
+        let this = Self {
+            condition: f.mandatory("condition")?,
+            description: f.optional("description")?,
+            info: f.optional("info")?,
+        };
         f.finish()?;
-        Ok(Self { condition, description, info })
+        Ok(this)
     }
 }
 
