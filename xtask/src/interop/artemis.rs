@@ -51,7 +51,7 @@ pub(super) fn install(cache: &Cache, deadline: Deadline) -> Result<(), String> {
 /// Makes an instance on a free port and waits until it takes messages.
 pub(super) fn start(cache: &Cache, deadline: Deadline) -> Result<Broker, String> {
     let port = process::free_ports(2)?;
-    let folder = RunFolder::new(cache.folder(&format!("artemis-run-{port}")))?;
+    let folder = RunFolder::new(&cache.folder("artemis-runs"), port)?;
     create(cache, folder.path(), deadline)?;
     configure(folder.path(), port)?;
     let mut command = Command::new(folder.path().join("bin/artemis"));

@@ -132,15 +132,44 @@ impl Need {
 pub(crate) struct RunFolder(PathBuf);
 
 impl RunFolder {
-    pub(crate) fn new(path: PathBuf) -> Result<Self, String> {
-        remove(&path)?;
-        std::fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    /// Makes a folder below `parent` for the peer on this port, and removes those of runs that were killed.
+    pub(crate) fn new(parent: &Path, port: u16) -> Result<Self, String> {
+        std::fs::create_dir_all(parent)
+            .map_err(|error| format!("{}: {error}", parent.display()))?;
+        sweep(parent)?;
+        let path = parent.join(format!("run-{}-{port}", std::process::id()));
+        std::fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(path))
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
+
+    /// The last part of the path.
+    pub(crate) fn name(&self) -> String {
+        self.0
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    }
+}
+
+/// Removes the folders `run-ID-PORT` whose program is gone.
+fn sweep(parent: &Path) -> Result<(), String> {
+    let entries =
+        std::fs::read_dir(parent).map_err(|error| format!("{}: {error}", parent.display()))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let id = name
+            .strip_prefix("run-")
+            .and_then(|rest| rest.split('-').next());
+        if id.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for RunFolder {
@@ -209,6 +238,19 @@ mod tests {
         assert!(Need::new("sh", "dash").is_there());
         assert!(Need::new("/bin/sh", "dash").is_there());
         assert!(!Need::new("no-such-program-here", "none").is_there());
+    }
+
+    #[test]
+    fn folders_of_killed_runs_are_removed() {
+        let parent = shell::target_dir().join("xtask-tests/sweep");
+        // No program has an id as great as that.
+        let old = parent.join("run-99999999-1");
+        std::fs::create_dir_all(&old).unwrap();
+        let folder = RunFolder::new(&parent, 2).unwrap();
+        assert!(!old.exists() && folder.path().exists());
+        let path = folder.path().to_owned();
+        drop(folder);
+        assert!(!path.exists());
     }
 
     #[test]

@@ -43,12 +43,12 @@ pub(super) fn install(cache: &Cache, deadline: Deadline) -> Result<(), String> {
 pub(super) fn start(cache: &Cache, queues: &[Queue], deadline: Deadline) -> Result<Broker, String> {
     let root = cache.folder(NAME).join("root");
     let port = process::free_ports(3)?;
+    let folder = RunFolder::new(&root.join("var/lib/interop"), port)?;
     let node = Node {
-        home: format!("/var/lib/interop-{port}"),
+        home: format!("/var/lib/interop/{}", folder.name()),
         root,
         port,
     };
-    let folder = RunFolder::new(node.root.join(node.home.trim_start_matches('/')))?;
     node.configure(folder.path(), queues)?;
     let names = Running::start(
         "RabbitMQ's name service",
