@@ -1,0 +1,212 @@
+//! Everything that handles may ask of the driver, as one enum, and the box it is put into.
+//!
+//! Decides how work reaches the connection's task: commands are collected under one short lock and
+//! taken all at once, so that a burst of them costs one wake.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use amqp_types::transport::{self, Attach};
+use tokio::sync::{Notify, oneshot};
+
+use super::link::{ReceiverShared, SenderShared};
+use super::session::SessionShared;
+use crate::error::{Error, ErrorScope};
+use crate::proto::{LinkKey, SessionConfig};
+
+/// How an operation that waits for the peer ends.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+/// Either end of a link, as the handles and the driver share it.
+#[derive(Clone, Debug)]
+pub(crate) enum LinkShared {
+    Sender(Arc<SenderShared>),
+    Receiver(Arc<ReceiverShared>),
+}
+
+/// What a link is attached with.
+#[derive(Debug)]
+pub(crate) struct AttachOrder {
+    pub(crate) shared: LinkShared,
+    pub(crate) attach: Box<Attach>,
+    /// How much credit a receiver keeps granted, or `None` for credit by hand.
+    pub(crate) credit: Option<u32>,
+}
+
+/// What handles may ask.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Begin a session.
+    Begin {
+        session: Arc<SessionShared>,
+        config: SessionConfig,
+        reply: Option<Reply<()>>,
+    },
+    /// End a session.
+    End {
+        session: Arc<SessionShared>,
+        error: Option<Box<transport::Error>>,
+        reply: Option<Reply<()>>,
+    },
+    /// Attach a link in a session.
+    Attach {
+        session: Arc<SessionShared>,
+        order: AttachOrder,
+        reply: Reply<Box<Attach>>,
+    },
+    /// Accept a link that the peer attached.
+    Accept { link: LinkKey, order: AttachOrder },
+    /// Refuse a link that the peer attached.
+    Refuse {
+        link: LinkKey,
+        attach: Box<Attach>,
+        error: Box<transport::Error>,
+    },
+    /// Detach a link, or close it.
+    Detach {
+        link: LinkShared,
+        closed: bool,
+        error: Option<Box<transport::Error>>,
+        reply: Option<Reply<()>>,
+    },
+    /// A sender has messages in its outbox.
+    Outbox(Arc<SenderShared>),
+    /// A receiver has dispositions, or room for more.
+    Inbox(Arc<ReceiverShared>),
+    /// Grant credit by hand.
+    Credit {
+        link: Arc<ReceiverShared>,
+        credit: u32,
+    },
+    /// Keep credit granted.
+    AutoCredit {
+        link: Arc<ReceiverShared>,
+        window: u32,
+    },
+    /// Ask the sender to use up its credit.
+    Drain {
+        link: Arc<ReceiverShared>,
+        reply: Reply<()>,
+    },
+    /// Close the connection.
+    Close {
+        error: Option<Box<transport::Error>>,
+    },
+    /// The verdict on a client's credentials.
+    Authenticated(Verdict),
+}
+
+/// What an authenticator decided.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) code: amqp_types::security::SaslCode,
+    /// Who the client is, where it was let in.
+    pub(crate) identity: Option<String>,
+}
+
+/// What the handles of a connection and its driver share.
+#[derive(Debug)]
+pub(crate) struct ConnectionShared {
+    inbox: Mutex<Inbox>,
+    /// Woken when the connection is over.
+    over: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    commands: Vec<Command>,
+    waker: Option<Waker>,
+    /// Why the connection is over, once it is; `None` inside when it was closed in good order.
+    over: Option<Option<Error>>,
+}
+
+impl ConnectionShared {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            inbox: Mutex::default(),
+            over: Notify::new(),
+        })
+    }
+
+    /// Hands a command to the driver. When the connection is over the command is dropped, and with
+    /// it its reply, which whoever waits for it takes as the end of the connection.
+    pub(crate) fn push(&self, command: Command) {
+        let waker = {
+            let mut inbox = self.lock();
+            if inbox.over.is_some() {
+                return;
+            }
+            inbox.commands.push(command);
+            inbox.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Takes what is there, in exchange for the emptied vector of the last time.
+    pub(crate) fn swap(&self, empty: &mut Vec<Command>) {
+        std::mem::swap(&mut self.lock().commands, empty);
+    }
+
+    /// Registers the driver to be woken by the next command; answers whether one is there already.
+    pub(crate) fn register(&self, cx: &Context<'_>) -> bool {
+        let mut inbox = self.lock();
+        match &inbox.waker {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            _ => inbox.waker = Some(cx.waker().clone()),
+        }
+        !inbox.commands.is_empty()
+    }
+
+    /// Marks the connection as over.
+    pub(crate) fn finish(&self, error: Option<Error>) -> Vec<Command> {
+        let left = {
+            let mut inbox = self.lock();
+            inbox.over.get_or_insert(error);
+            std::mem::take(&mut inbox.commands)
+        };
+        self.over.notify_waiters();
+        left
+    }
+
+    /// Why the connection is over, when it is.
+    pub(crate) fn over(&self) -> Option<Option<Error>> {
+        self.lock().over.clone()
+    }
+
+    /// The error for whoever finds the connection over.
+    pub(crate) fn over_error(&self) -> Error {
+        self.over()
+            .flatten()
+            .unwrap_or_else(|| Error::closed_locally(ErrorScope::Connection))
+    }
+
+    /// Waits until the connection is over.
+    pub(crate) async fn wait_over(&self) -> Option<Error> {
+        loop {
+            let notified = self.over.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
+            if let Some(over) = self.over() {
+                return over;
+            }
+            notified.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for a reply; a reply that never comes means that the connection is over.
+pub(crate) async fn reply<T>(
+    connection: &ConnectionShared,
+    receiver: oneshot::Receiver<Result<T, Error>>,
+) -> Result<T, Error> {
+    match receiver.await {
+        Ok(result) => result,
+        Err(_) => Err(connection.over_error()),
+    }
+}

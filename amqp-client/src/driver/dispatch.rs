@@ -1,0 +1,586 @@
+//! What commands do to the engine, and what the engine's events do to the handles.
+//!
+//! Decides who hears of what. Runs of events for one link are handed over together.
+
+use std::sync::Arc;
+
+use amqp_types::transport::{self, Attach, Role};
+
+use super::{
+    AttachOrder, Command, Credentials, Driver, LinkEntry, LinkShared, Offer, Opened, SessionEntry,
+    SessionShared,
+};
+use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
+use crate::proto::{Event, Key, LinkKey};
+
+impl Driver {
+    // ---- commands ----------------------------------------------------------------------------
+
+    pub(super) fn take_commands(&mut self) {
+        let mut commands = std::mem::take(&mut self.commands);
+        self.shared.swap(&mut commands);
+        for command in commands.drain(..) {
+            self.handle_command(command);
+        }
+        self.commands = commands;
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        match command {
+            Command::Outbox(link) => {
+                if let Some(key) = link.take_outbox(&mut self.outbox) {
+                    self.engine.send(key, self.outbox.drain(..));
+                }
+                self.outbox.clear();
+            }
+            Command::Inbox(link) => {
+                let mut work = std::mem::take(&mut self.work);
+                if let Some(key) = link.take_work(&mut work) {
+                    for disposition in work.settlements.drain(..) {
+                        let state = disposition.state;
+                        self.engine
+                            .settle(key.session, disposition.id, state, disposition.settled);
+                    }
+                    if work.frames > 0 {
+                        self.engine.taken(key.session, work.frames);
+                    }
+                    if work.consumed > 0 {
+                        self.engine.consumed(key, work.consumed);
+                    }
+                }
+                work.settlements.clear();
+                (work.frames, work.consumed) = (0, 0);
+                self.work = work;
+            }
+            Command::Begin {
+                session,
+                config,
+                reply,
+            } => match self.engine.begin(config) {
+                Some(key) => {
+                    session.set_key(key);
+                    let entry = SessionEntry {
+                        shared: session,
+                        begun: reply,
+                        ended: Vec::new(),
+                    };
+                    self.sessions.insert(key, entry);
+                }
+                None => {
+                    let error = limit(
+                        ErrorScope::Session,
+                        "no channel is left for another session",
+                    );
+                    session.finish(error.clone());
+                    answer(reply, Err(error));
+                }
+            },
+            Command::End {
+                session,
+                error,
+                reply,
+            } => match session.key() {
+                Some(key) => {
+                    self.engine.end(key, error);
+                    if let Some(entry) = self.sessions.get_mut(&key) {
+                        entry.ended.extend(reply);
+                    }
+                }
+                None => answer(reply, Ok(())),
+            },
+            Command::Attach {
+                session,
+                order,
+                reply,
+            } => self.attach(&session, order, reply),
+            Command::Accept { link, order } => {
+                let AttachOrder {
+                    shared,
+                    attach,
+                    credit,
+                } = order;
+                shared.attach(link);
+                if let Some(entry) = self.links.get_mut(&link) {
+                    entry.shared = shared;
+                    self.engine.accept_link(link, attach, credit);
+                } else {
+                    shared.finish(&Error::closed_locally(ErrorScope::Link));
+                }
+            }
+            Command::Refuse {
+                link,
+                attach,
+                error,
+            } => {
+                self.links.remove(&link);
+                self.engine.refuse_link(link, attach, error);
+            }
+            Command::Detach {
+                link,
+                closed,
+                error,
+                reply,
+            } => match link.key() {
+                Some(key) => {
+                    self.engine.detach(key, closed, error);
+                    if let Some(entry) = self.links.get_mut(&key) {
+                        entry.detached.extend(reply);
+                    }
+                }
+                None => answer(reply, Ok(())),
+            },
+            Command::Credit { link, credit } => {
+                if let Some(key) = link.key() {
+                    self.engine.set_credit(key, credit);
+                }
+            }
+            Command::AutoCredit { link, window } => {
+                if let Some(key) = link.key() {
+                    self.engine.set_auto_credit(key, window);
+                }
+            }
+            Command::Drain { link, reply } => match link.key() {
+                Some(key) => {
+                    if let Some(entry) = self.links.get_mut(&key) {
+                        entry.drained.push(reply);
+                    }
+                    self.engine.drain(key);
+                }
+                None => drop(reply.send(Err(Error::closed_locally(ErrorScope::Link)))),
+            },
+            Command::Close { error } => {
+                let deadline = tokio::time::Instant::now().into_std() + self.close_deadline;
+                self.give_up.get_or_insert(deadline);
+                self.engine.close(error);
+            }
+            Command::Authenticated(verdict) => {
+                self.identity = verdict.identity;
+                self.engine.sasl_outcome(verdict.code, None);
+            }
+        }
+    }
+
+    fn attach(
+        &mut self,
+        session: &SessionShared,
+        order: AttachOrder,
+        reply: super::Reply<Box<Attach>>,
+    ) {
+        let AttachOrder {
+            shared,
+            attach,
+            credit,
+        } = order;
+        let key = session
+            .key()
+            .and_then(|key| self.engine.attach(key, attach, credit));
+        match key {
+            Some(key) => {
+                shared.attach(key);
+                let entry = LinkEntry {
+                    shared,
+                    attached: Some(reply),
+                    detached: Vec::new(),
+                    drained: Vec::new(),
+                };
+                self.links.insert(key, entry);
+            }
+            None => {
+                let error = match session.key() {
+                    Some(_) => limit(ErrorScope::Link, "no handle is left for another link"),
+                    None => session.over_error(),
+                };
+                shared.finish(&error);
+                drop(reply.send(Err(error)));
+            }
+        }
+    }
+
+    // ---- events ------------------------------------------------------------------------------
+
+    /// Hands what happened to whoever it concerns; runs of one link's events go together.
+    pub(super) fn dispatch(&mut self) {
+        let mut next = self.engine.poll_event();
+        while let Some(event) = next.take() {
+            match event {
+                Event::Delivery { link, delivery } => {
+                    self.deliveries.push(delivery);
+                    while let Some(event) = self.engine.poll_event() {
+                        match event {
+                            Event::Delivery {
+                                link: same,
+                                delivery,
+                            } if same == link => {
+                                self.deliveries.push(delivery);
+                            }
+                            other => {
+                                next = Some(other);
+                                break;
+                            }
+                        }
+                    }
+                    if let Some(LinkShared::Receiver(receiver)) =
+                        self.links.get(&link).map(|l| &l.shared)
+                    {
+                        receiver.deliver(&mut self.deliveries);
+                    }
+                    self.deliveries.clear();
+                }
+                Event::Settled { link, seq, state } => {
+                    self.outcomes.push((seq, state));
+                    while let Some(event) = self.engine.poll_event() {
+                        match event {
+                            Event::Settled {
+                                link: same,
+                                seq,
+                                state,
+                            } if same == link => {
+                                self.outcomes.push((seq, state));
+                            }
+                            other => {
+                                next = Some(other);
+                                break;
+                            }
+                        }
+                    }
+                    if let Some(LinkShared::Sender(sender)) =
+                        self.links.get(&link).map(|l| &l.shared)
+                    {
+                        sender.settled(&mut self.outcomes);
+                    }
+                    self.outcomes.clear();
+                }
+                other => self.handle_event(other),
+            }
+            if next.is_none() {
+                next = self.engine.poll_event();
+            }
+        }
+    }
+
+    pub(super) fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::Sent {
+                link,
+                count,
+                settled,
+                settled_bytes,
+            } => {
+                if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
+                    sender.transmitted(count, settled, settled_bytes);
+                }
+            }
+            Event::Credit {
+                link,
+                credit,
+                drain,
+            } => {
+                if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
+                    sender.set_credit(credit, drain);
+                }
+            }
+            Event::Delivery { link, delivery } => {
+                if let Some(LinkShared::Receiver(receiver)) =
+                    self.links.get(&link).map(|l| &l.shared)
+                {
+                    receiver.deliver(&mut vec![delivery]);
+                }
+            }
+            Event::Settled { link, seq, state } => {
+                if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
+                    sender.settled(&mut vec![(seq, state)]);
+                }
+            }
+            // A state that is not final changes nothing for those who wait for the outcome, and a
+            // delivery that its sender settled is settled: later reports on it are ignored.
+            Event::Updated { .. } | Event::DeliverySettled { .. } => {}
+            Event::Drained { link } => {
+                if let Some(entry) = self.links.get_mut(&link) {
+                    for reply in entry.drained.drain(..) {
+                        let _ = reply.send(Ok(()));
+                    }
+                }
+            }
+            Event::LinkAttached { link, attach } => self.link_attached(link, attach),
+            Event::LinkIncoming { link, attach } => self.link_offered(link, attach),
+            Event::LinkDetached {
+                link,
+                closed,
+                error,
+                by_peer,
+            } => {
+                self.link_detached(link, closed, error, by_peer);
+            }
+            Event::SessionBegun { session, incoming } => {
+                if incoming {
+                    let shared = SessionShared::new(self.shared.clone());
+                    shared.set_key(session);
+                    let entry = SessionEntry {
+                        shared,
+                        begun: None,
+                        ended: Vec::new(),
+                    };
+                    self.sessions.insert(session, entry);
+                } else if let Some(entry) = self.sessions.get_mut(&session) {
+                    answer(entry.begun.take(), Ok(()));
+                }
+            }
+            Event::SessionEnded {
+                session,
+                error,
+                by_peer,
+            } => self.session_ended(session, error, by_peer),
+            Event::Opened(open) => {
+                if let Some(opened) = self.opened.take() {
+                    // A refusal comes as an open with a close behind it: `opened` is kept for that.
+                    if open.max_frame_size < 512 {
+                        self.opened = Some(opened);
+                    } else {
+                        let identity = self.identity.clone();
+                        let _ = opened.send(Ok(Opened { open, identity }));
+                    }
+                }
+            }
+            Event::Closed(error) => {
+                if let Some(error) = error {
+                    self.set_failure_reason(Error::amqp_error(
+                        ErrorKind::ConnectionClosed,
+                        ErrorScope::Connection,
+                        Initiator::Remote,
+                        "the peer closed the connection",
+                        Some(*error),
+                    ));
+                } else if self.give_up.is_none() {
+                    self.set_failure_reason(Error::new(
+                        ErrorKind::ConnectionClosed,
+                        ErrorScope::Connection,
+                        Initiator::Remote,
+                        "the peer closed the connection",
+                    ));
+                }
+            }
+            Event::Violated(violation) => {
+                tracing::warn!(%violation, "the peer broke the protocol");
+                let deadline = tokio::time::Instant::now().into_std() + self.close_deadline;
+                self.give_up.get_or_insert(deadline);
+                self.set_failure_reason(Error::violation(&violation));
+            }
+            Event::SaslOutcome(_) => {
+                if let Some(failure) = self.engine.sasl_failure() {
+                    let error = Error::sasl(failure);
+                    self.set_failure_reason(error);
+                }
+            }
+            Event::SaslInit {
+                mechanism,
+                initial_response,
+                ..
+            } => {
+                self.judge(Credentials {
+                    mechanism,
+                    initial_response,
+                });
+            }
+            Event::SaslResponse(_) => {
+                self.engine
+                    .sasl_outcome(amqp_types::security::SaslCode::Auth, None);
+            }
+        }
+    }
+
+    /// Remembers why the connection ends; the end itself comes when the goodbyes are written.
+    fn set_failure_reason(&mut self, error: Error) {
+        if self.reason.is_none() {
+            self.reason = Some(error);
+        }
+    }
+
+    /// Judging may take its time: it runs beside the driver and comes back as a command.
+    fn judge(&mut self, credentials: Credentials) {
+        match &self.judge {
+            Some(judge) => {
+                let verdict = judge(credentials);
+                let shared = self.shared.clone();
+                tokio::spawn(async move { shared.push(Command::Authenticated(verdict.await)) });
+            }
+            None => self
+                .engine
+                .sasl_outcome(amqp_types::security::SaslCode::Sys, None),
+        }
+    }
+
+    fn link_attached(&mut self, link: LinkKey, attach: Box<Attach>) {
+        let Some(entry) = self.links.get_mut(&link) else {
+            // Nobody knows the link any more.
+            self.engine.detach(link, true, None);
+            return;
+        };
+        let refused = match attach.role {
+            Role::Receiver => attach.target.is_none(),
+            Role::Sender => attach.source.is_none(),
+        };
+        if refused {
+            // The reason comes in the detach that follows. [LNK-09]
+            return;
+        }
+        entry.shared.attached(Arc::new((*attach).clone()));
+        if let Some(reply) = entry.attached.take()
+            && reply.send(Ok(attach)).is_err()
+        {
+            // Whoever asked has given up.
+            self.engine.detach(link, true, None);
+        }
+    }
+
+    fn link_offered(&mut self, link: LinkKey, attach: Box<Attach>) {
+        let session = self
+            .sessions
+            .get(&link.session)
+            .map(|entry| entry.shared.clone());
+        let (Some(offers), Some(session)) = (&self.offers, session) else {
+            let mirror = Box::new(mirror(&attach));
+            let error = transport::Error::new(transport::ErrorCondition::NotAllowed);
+            self.engine.refuse_link(link, mirror, Box::new(error));
+            return;
+        };
+        // A placeholder until the application answers: the link has to be known for its detach.
+        let shared = LinkShared::Receiver(super::ReceiverShared::new(
+            self.shared.clone(),
+            attach.name.clone(),
+            0,
+        ));
+        let entry = LinkEntry {
+            shared,
+            attached: None,
+            detached: Vec::new(),
+            drained: Vec::new(),
+        };
+        self.links.insert(link, entry);
+        let _ = offers.send(Offer::Link {
+            link,
+            session,
+            attach,
+        });
+    }
+
+    fn link_detached(
+        &mut self,
+        link: LinkKey,
+        closed: bool,
+        error: Option<Box<transport::Error>>,
+        by_peer: bool,
+    ) {
+        let Some(entry) = self.links.remove(&link) else {
+            return;
+        };
+        let local = !by_peer && error.is_none();
+        let reason = if local {
+            Error::closed_locally(ErrorScope::Link)
+        } else {
+            let what = if closed {
+                "the link was closed"
+            } else {
+                "the link was detached"
+            };
+            let initiator = if by_peer || entry.attached.is_some() {
+                Initiator::Remote
+            } else {
+                Initiator::Library
+            };
+            let error = error.map(|error| *error);
+            Error::amqp_error(
+                ErrorKind::LinkDetached,
+                ErrorScope::Link,
+                initiator,
+                what,
+                error,
+            )
+        };
+        entry.shared.finish(&reason);
+        if let Some(reply) = entry.attached {
+            let _ = reply.send(Err(reason.clone()));
+        }
+        for reply in entry.drained {
+            let _ = reply.send(Err(reason.clone()));
+        }
+        for reply in entry.detached {
+            let result = if reason.condition().is_some() {
+                Err(reason.clone())
+            } else {
+                Ok(())
+            };
+            let _ = reply.send(result);
+        }
+    }
+
+    fn session_ended(&mut self, session: Key, error: Option<Box<transport::Error>>, by_peer: bool) {
+        let Some(entry) = self.sessions.remove(&session) else {
+            return;
+        };
+        let reason = match (error, by_peer) {
+            (None, false) => Error::closed_locally(ErrorScope::Session),
+            (error, by_peer) => {
+                let initiator = if by_peer {
+                    Initiator::Remote
+                } else {
+                    Initiator::Library
+                };
+                Error::amqp_error(
+                    ErrorKind::SessionEnded,
+                    ErrorScope::Session,
+                    initiator,
+                    "the session was ended",
+                    error.map(|error| *error),
+                )
+            }
+        };
+        entry.shared.finish(reason.clone());
+        answer(entry.begun, Err(reason.clone()));
+        for reply in entry.ended {
+            let result = if reason.condition().is_some() {
+                Err(reason.clone())
+            } else {
+                Ok(())
+            };
+            let _ = reply.send(result);
+        }
+        let gone: Vec<LinkKey> = self
+            .links
+            .keys()
+            .filter(|link| link.session == session)
+            .copied()
+            .collect();
+        for link in gone {
+            if let Some(entry) = self.links.remove(&link) {
+                entry.shared.finish(&reason);
+                if let Some(reply) = entry.attached {
+                    let _ = reply.send(Err(reason.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// Our attach for a link that the peer attached, agreeing with everything.
+pub(crate) fn mirror(attach: &Attach) -> Attach {
+    let role = match attach.role {
+        Role::Sender => Role::Receiver,
+        Role::Receiver => Role::Sender,
+    };
+    let mut mine = Attach::new(attach.name.clone(), attach.handle, role);
+    mine.snd_settle_mode = attach.snd_settle_mode;
+    mine.rcv_settle_mode = attach.rcv_settle_mode;
+    mine.source = attach.source.clone();
+    mine.target = attach.target.clone();
+    mine
+}
+
+fn answer(reply: Option<super::Reply<()>>, result: Result<(), Error>) {
+    if let Some(reply) = reply {
+        let _ = reply.send(result);
+    }
+}
+
+fn limit(scope: ErrorScope, what: &str) -> Error {
+    Error::new(ErrorKind::Limit, scope, Initiator::Library, what)
+}

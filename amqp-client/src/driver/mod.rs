@@ -1,0 +1,436 @@
+//! One task a connection: it owns the socket, the clock and the engine.
+//!
+//! Decides the order of a turn and how much of each thing is done in it. The protocol is the
+//! engine's, what users see is the handles'.
+//!
+//! A turn, always in this order:
+//!
+//! 1. timers: heartbeats, a silent peer, the deadline of a close;
+//! 2. read, until there is nothing more or the budget is used;
+//! 3. commands: all that the handles have asked for;
+//! 4. transmit: the engine writes, the socket takes it in one vectored write;
+//! 5. events: deliveries and outcomes go to the handles in batches, one lock a link.
+
+mod command;
+mod dispatch;
+mod link;
+mod session;
+
+use amqp_types::messaging::DeliveryState;
+use std::collections::HashMap;
+use std::future::Future;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use amqp_types::transport::Attach;
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Sleep;
+
+pub(crate) use command::{
+    AttachOrder, Command, ConnectionShared, LinkShared, Reply, Verdict, reply,
+};
+pub(crate) use dispatch::mirror;
+pub(crate) use link::{ReceiverShared, Refusal, Room, SendOptions, SenderShared, Status, Ticket};
+pub(crate) use session::SessionShared;
+
+use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
+use crate::proto::{Connection as Engine, Incoming, Key, LinkKey, Outgoing, WriteBuf};
+use crate::transport::BoxedStream;
+
+/// How much is read in one turn before the other steps have theirs.
+const READ_BUDGET: usize = 256 * 1024;
+/// The room a read is offered at first, and at most; it grows while reads fill it.
+const READ_MIN: usize = 4 * 1024;
+const READ_MAX: usize = 64 * 1024;
+/// How many pieces one vectored write takes.
+const SLICES: usize = 64;
+
+/// What a listener's application has to hear of.
+#[derive(Debug)]
+pub(crate) enum Offer {
+    /// The peer attached a link that waits for an answer.
+    Link {
+        link: LinkKey,
+        session: Arc<SessionShared>,
+        attach: Box<Attach>,
+    },
+}
+
+/// What becomes of the exchange that opens a connection.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// The partner's open.
+    pub(crate) open: Box<amqp_types::transport::Open>,
+    /// Who the client is, as a listener's authenticator has it.
+    pub(crate) identity: Option<String>,
+}
+
+/// Judges credentials on a listener; may take its time.
+pub(crate) type Judge =
+    Box<dyn Fn(Credentials) -> Pin<Box<dyn Future<Output = Verdict> + Send>> + Send>;
+
+/// What a client presented.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    pub(crate) mechanism: amqp_types::Symbol,
+    pub(crate) initial_response: Option<amqp_types::Binary>,
+}
+
+/// What a driver is started with.
+pub(crate) struct Setup {
+    pub(crate) stream: BoxedStream,
+    pub(crate) engine: Engine,
+    pub(crate) shared: Arc<ConnectionShared>,
+    /// How long the peer may take to answer a close.
+    pub(crate) close_deadline: Duration,
+    /// Told once the connection is open, or why it is not.
+    pub(crate) opened: oneshot::Sender<Result<Opened, Error>>,
+    /// Where links that the peer attaches are offered, on a listener.
+    pub(crate) offers: Option<mpsc::UnboundedSender<Offer>>,
+    /// Who judges credentials, on a listener.
+    pub(crate) judge: Option<Judge>,
+}
+
+/// The task of one connection.
+pub(crate) struct Driver {
+    stream: BoxedStream,
+    engine: Engine,
+    shared: Arc<ConnectionShared>,
+    read: BytesMut,
+    read_size: usize,
+    write: WriteBuf,
+    sleep: Pin<Box<Sleep>>,
+    armed: Option<Instant>,
+    close_deadline: Duration,
+    /// When a close that was begun is given up.
+    give_up: Option<Instant>,
+    eof: bool,
+    /// The socket is of no more use, for this reason.
+    failure: Option<Error>,
+    /// Why the connection comes to its end, while the goodbyes are still exchanged.
+    reason: Option<Error>,
+    opened: Option<oneshot::Sender<Result<Opened, Error>>>,
+    identity: Option<String>,
+    offers: Option<mpsc::UnboundedSender<Offer>>,
+    judge: Option<Judge>,
+
+    sessions: HashMap<Key, SessionEntry>,
+    links: HashMap<LinkKey, LinkEntry>,
+
+    // Buffers that are kept from turn to turn.
+    commands: Vec<Command>,
+    outbox: Vec<Outgoing>,
+    work: link::ReceiverWork,
+    deliveries: Vec<Incoming>,
+    outcomes: Vec<(u64, Option<DeliveryState>)>,
+}
+
+struct SessionEntry {
+    shared: Arc<SessionShared>,
+    begun: Option<Reply<()>>,
+    ended: Vec<Reply<()>>,
+}
+
+struct LinkEntry {
+    shared: LinkShared,
+    /// Whoever waits for the answer to our attach.
+    attached: Option<Reply<Box<Attach>>>,
+    detached: Vec<Reply<()>>,
+    drained: Vec<Reply<()>>,
+}
+
+impl Driver {
+    pub(crate) fn new(setup: Setup) -> Self {
+        Self {
+            stream: setup.stream,
+            engine: setup.engine,
+            shared: setup.shared,
+            read: BytesMut::new(),
+            read_size: READ_MIN,
+            write: WriteBuf::new(),
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            armed: None,
+            close_deadline: setup.close_deadline,
+            give_up: None,
+            eof: false,
+            failure: None,
+            reason: None,
+            opened: Some(setup.opened),
+            identity: None,
+            offers: setup.offers,
+            judge: setup.judge,
+            sessions: HashMap::new(),
+            links: HashMap::new(),
+            commands: Vec::new(),
+            outbox: Vec::new(),
+            work: link::ReceiverWork::default(),
+            deliveries: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// One turn. `Ready` when the connection is over.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = tokio::time::Instant::now().into_std();
+        // 1. Timers.
+        self.timers(now, cx);
+        // 2. Read.
+        let read_more = self.read(now, cx);
+        // 3. Commands.
+        self.take_commands();
+        // 4. Transmit.
+        let write_more = self.transmit(now, cx);
+        // 5. Events.
+        self.dispatch();
+
+        if self.is_over() {
+            if self.write.is_empty() && self.failure.is_none() {
+                // The peer has said goodbye: a last flush and FIN, whose failure changes nothing.
+                let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+            }
+            self.finish();
+            return Poll::Ready(());
+        }
+        self.arm(now, cx);
+        let pending_commands = self.shared.register(cx);
+        if read_more || write_more || pending_commands {
+            // There is more to do; others have their turn first.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    fn is_over(&self) -> bool {
+        self.failure.is_some() || (self.engine.is_finished() && self.write.is_empty())
+    }
+
+    fn timers(&mut self, now: Instant, cx: &mut Context<'_>) {
+        let Some(armed) = self.armed else { return };
+        if self.sleep.as_mut().poll(cx).is_pending() && armed > now {
+            return;
+        }
+        self.armed = None;
+        self.engine.handle_timeout(now);
+        if self.give_up.is_some_and(|at| at <= now) {
+            self.failure
+                .get_or_insert_with(|| Error::timed_out("close", ErrorScope::Connection));
+        }
+    }
+
+    /// Sets the timer when it would fire too late. An early one is looked at when it fires.
+    fn arm(&mut self, now: Instant, cx: &mut Context<'_>) {
+        let due = match (self.engine.poll_timeout(), self.give_up) {
+            (Some(a), Some(b)) => a.min(b),
+            (Some(a), None) | (None, Some(a)) => a,
+            (None, None) => return,
+        };
+        if self.armed.is_some_and(|armed| armed <= due && armed > now) {
+            return;
+        }
+        self.armed = Some(due);
+        self.sleep
+            .as_mut()
+            .reset(tokio::time::Instant::from_std(due));
+        if self.sleep.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// Reads until the socket is empty or the budget used; answers whether to come back for more.
+    fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        let mut budget = READ_BUDGET;
+        while !self.eof && !self.engine.is_finished() {
+            if self.read.capacity() - self.read.len() < self.read_size / 4 {
+                self.read.reserve(self.read_size);
+            }
+            let before = self.read.len();
+            let result = {
+                let future = self.stream.read_buf(&mut self.read);
+                tokio::pin!(future);
+                future.poll(cx)
+            };
+            match result {
+                Poll::Pending => {
+                    if self.read.is_empty() && self.read_size == READ_MIN {
+                        // Idle: nothing is kept for what may never come.
+                        self.read = BytesMut::new();
+                    }
+                    return false;
+                }
+                Poll::Ready(Ok(0)) => {
+                    self.eof = true;
+                    if !self.engine.handle_eof() {
+                        self.fail_with(Error::new(
+                            ErrorKind::Io,
+                            ErrorScope::Connection,
+                            Initiator::Remote,
+                            "the peer dropped the connection without a close",
+                        ));
+                    }
+                    return false;
+                }
+                Poll::Ready(Ok(n)) => {
+                    let room = self.read.capacity() - before;
+                    if n >= room && self.read_size < READ_MAX {
+                        self.read_size = (self.read_size * 4).min(READ_MAX);
+                    } else if n < self.read_size / 16 {
+                        self.read_size = (self.read_size / 2).max(READ_MIN);
+                    }
+                    // A violation has been answered already; what is left to do is to write it.
+                    let _ = self.engine.handle_input(now, &mut self.read);
+                    budget = budget.saturating_sub(n);
+                    if budget == 0 {
+                        return true;
+                    }
+                    if n < room {
+                        // A short read: the socket is empty for now, as far as one can know; the
+                        // next poll registers for more.
+                        continue;
+                    }
+                }
+                Poll::Ready(Err(error)) => {
+                    self.eof = true;
+                    self.engine.handle_eof();
+                    self.fail_with(Error::io("read", error));
+                    return false;
+                }
+            }
+        }
+        false
+    }
+
+    /// Lets the engine write and the socket take it; answers whether to come back for more.
+    fn transmit(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        let mut more = true;
+        while more {
+            more = self.engine.poll_transmit(now, &mut self.write);
+            if self.write.is_empty() {
+                return false;
+            }
+            while !self.write.is_empty() {
+                match self.write_once(cx) {
+                    Poll::Pending => return false,
+                    Poll::Ready(Ok(n)) => self.write.advance(n),
+                    Poll::Ready(Err(error)) => {
+                        // What the peer said before it went away may be waiting: it is read first.
+                        self.fail_with(Error::io("write", error));
+                        return false;
+                    }
+                }
+            }
+            if more {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn write_once(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let filled = self.write.slices(&mut slices);
+        let n = match filled {
+            1 => ready!(Pin::new(&mut self.stream).poll_write(cx, &slices[0]))?,
+            _ => ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..filled]))?,
+        };
+        match n {
+            0 => Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
+            n => Poll::Ready(Ok(n)),
+        }
+    }
+
+    /// The first failure is the one that is reported.
+    fn fail_with(&mut self, error: Error) {
+        self.failure.get_or_insert(error);
+    }
+
+    /// Everything that waits learns that the connection is over, and why.
+    fn finish(&mut self) {
+        while let Some(event) = self.engine.poll_event() {
+            self.handle_event(event);
+        }
+        // What the peer or the engine said explains more than the end of the socket does.
+        let failure = self.reason.take().or(self.failure.take());
+        let error = failure
+            .clone()
+            .unwrap_or_else(|| Error::closed_locally(ErrorScope::Connection));
+        if let Some(opened) = self.opened.take() {
+            let _ = opened.send(Err(error.clone()));
+        }
+        let left = self.shared.finish(failure);
+        for (_, entry) in self.links.drain() {
+            entry.shared.finish(&error);
+        }
+        for (_, entry) in self.sessions.drain() {
+            entry.shared.finish(error.clone());
+        }
+        for command in left {
+            match command {
+                Command::Outbox(link) => link.finish(&error),
+                Command::Inbox(link) => link.finish(&error),
+                Command::Attach { order, .. } | Command::Accept { order, .. } => {
+                    order.shared.finish(&error);
+                }
+                _ => {}
+            }
+        }
+        self.offers = None;
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.get_mut().turn(cx)
+    }
+}
+
+impl Drop for Driver {
+    /// A runtime that shuts down drops the task: nobody is left waiting.
+    fn drop(&mut self) {
+        if self.shared.over().is_none() {
+            self.fail_with(Error::new(
+                ErrorKind::Io,
+                ErrorScope::Connection,
+                Initiator::Local,
+                "the runtime of the connection was shut down",
+            ));
+            self.finish();
+        }
+    }
+}
+
+impl LinkShared {
+    fn finish(&self, error: &Error) {
+        match self {
+            Self::Sender(link) => link.finish(error),
+            Self::Receiver(link) => link.finish(error),
+        }
+    }
+
+    fn attach(&self, key: LinkKey) {
+        match self {
+            Self::Sender(link) => link.attach(key),
+            Self::Receiver(link) => link.attach(key),
+        }
+    }
+
+    fn attached(&self, remote: Arc<Attach>) {
+        match self {
+            Self::Sender(link) => link.attached(remote),
+            Self::Receiver(link) => link.attached(remote),
+        }
+    }
+
+    fn key(&self) -> Option<LinkKey> {
+        match self {
+            Self::Sender(link) => link.key(),
+            Self::Receiver(link) => link.key(),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What the handles of a session and the driver share.
+//!
+//! Decides how handles learn that a session is over; the protocol of sessions is the engine's.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::command::ConnectionShared;
+use crate::error::{Error, ErrorScope};
+use crate::proto::Key;
+
+/// One session of a connection.
+#[derive(Debug)]
+pub(crate) struct SessionShared {
+    pub(crate) connection: Arc<ConnectionShared>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    key: Option<Key>,
+    over: Option<Error>,
+}
+
+impl SessionShared {
+    pub(crate) fn new(connection: Arc<ConnectionShared>) -> Arc<Self> {
+        Arc::new(Self {
+            connection,
+            state: Mutex::default(),
+        })
+    }
+
+    /// The engine's key, once the session has been begun and until it is over.
+    pub(crate) fn key(&self) -> Option<Key> {
+        self.lock().key
+    }
+
+    pub(crate) fn set_key(&self, key: Key) {
+        self.lock().key = Some(key);
+    }
+
+    pub(crate) fn finish(&self, error: Error) {
+        let mut state = self.lock();
+        state.key = None;
+        state.over.get_or_insert(error);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.lock().over.is_some()
+    }
+
+    /// Why the session is over, as far as it is.
+    pub(crate) fn over_error(&self) -> Error {
+        let over = self.lock().over.clone();
+        over.or_else(|| self.connection.over().flatten())
+            .unwrap_or_else(|| Error::closed_locally(ErrorScope::Session))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

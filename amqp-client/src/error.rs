@@ -1,0 +1,272 @@
+//! The one error of the public API.
+//!
+//! Decides what a user learns of a failure: what kind it is, how wide, whose doing, the AMQP
+//! condition if there is one, and whether trying again makes sense. Outcomes of deliveries are not
+//! errors. Sections 2.8.14 to 2.8.18.
+
+use std::fmt;
+use std::sync::Arc;
+
+use amqp_types::DecodeError;
+use amqp_types::transport::{self, ErrorCondition};
+
+use crate::proto::{SaslFailure, Violation, condition_of};
+
+/// What failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An address or an option that can not be used.
+    Configuration,
+    /// The socket: it could not be connected, or it broke.
+    Io,
+    /// The SASL layer: no common mechanism, or the credentials were refused. Section 5.3.
+    Authentication,
+    /// The peer closed the connection. Section 2.4.3.
+    ConnectionClosed,
+    /// The session was ended. Section 2.5.4.
+    SessionEnded,
+    /// The link was detached or refused. Sections 2.6.3, 2.6.5.
+    LinkDetached,
+    /// The peer broke the protocol.
+    Protocol,
+    /// A message could not be decoded or encoded. Section 3.2.
+    Codec,
+    /// A limit of this side or of the peer stands in the way.
+    Limit,
+    /// A deadline passed.
+    TimedOut,
+}
+
+/// How much is affected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorScope {
+    /// One delivery; the link goes on.
+    Delivery,
+    /// One link; the session goes on.
+    Link,
+    /// One session; the connection goes on.
+    Session,
+    /// The whole connection.
+    Connection,
+}
+
+/// Whose doing it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Initiator {
+    /// The application, for example by closing what it still uses.
+    Local,
+    /// This library, which found fault with something.
+    Library,
+    /// The peer, or the network in between.
+    Remote,
+}
+
+/// A failure; cheap to clone, so that everything that waited for the same thing learns the same.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    scope: ErrorScope,
+    initiator: Initiator,
+    amqp: Option<transport::Error>,
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// What failed.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// How much is affected.
+    pub fn scope(&self) -> ErrorScope {
+        self.0.scope
+    }
+
+    /// Whose doing it was.
+    pub fn initiator(&self) -> Initiator {
+        self.0.initiator
+    }
+
+    /// The AMQP error condition, when one was exchanged.
+    pub fn condition(&self) -> Option<&ErrorCondition> {
+        self.0.amqp.as_ref().map(|error| &error.condition)
+    }
+
+    /// The AMQP error as it was exchanged, with description and info map. Section 2.8.14.
+    pub fn amqp(&self) -> Option<&transport::Error> {
+        self.0.amqp.as_ref()
+    }
+
+    /// Whether the same attempt may succeed later or on another connection: the network, a broker
+    /// that restarts, a lock, a lack of resources.
+    pub fn is_retryable(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Io | ErrorKind::TimedOut => true,
+            ErrorKind::Authentication => matches!(
+                self.0.amqp.as_ref().map(|e| &e.condition),
+                Some(ErrorCondition::ResourceLimitExceeded)
+            ),
+            _ => matches!(
+                self.condition(),
+                Some(
+                    ErrorCondition::ConnectionForced
+                        | ErrorCondition::DetachForced
+                        | ErrorCondition::ResourceLimitExceeded
+                        | ErrorCondition::ResourceLocked
+                        | ErrorCondition::InternalError
+                )
+            ),
+        }
+    }
+
+    pub(crate) fn new(
+        kind: ErrorKind,
+        scope: ErrorScope,
+        initiator: Initiator,
+        message: impl Into<String>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            scope,
+            initiator,
+            amqp: None,
+            message: message.into(),
+            source: None,
+        }))
+    }
+
+    /// An error that the peer or the engine gave a condition for.
+    pub(crate) fn amqp_error(
+        kind: ErrorKind,
+        scope: ErrorScope,
+        initiator: Initiator,
+        what: &str,
+        amqp: Option<transport::Error>,
+    ) -> Self {
+        let message = match &amqp {
+            Some(error) => match &error.description {
+                Some(text) => format!("{what}: {} ({text})", error.condition.as_str()),
+                None => format!("{what}: {}", error.condition.as_str()),
+            },
+            None => what.to_owned(),
+        };
+        Self(Arc::new(Inner {
+            kind,
+            scope,
+            initiator,
+            amqp,
+            message,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn configuration(message: impl Into<String>) -> Self {
+        Self::new(
+            ErrorKind::Configuration,
+            ErrorScope::Connection,
+            Initiator::Local,
+            message,
+        )
+    }
+
+    pub(crate) fn io(what: &str, error: std::io::Error) -> Self {
+        Self(Arc::new(Inner {
+            kind: ErrorKind::Io,
+            scope: ErrorScope::Connection,
+            initiator: Initiator::Remote,
+            amqp: None,
+            message: format!("{what}: {error}"),
+            source: Some(Box::new(error)),
+        }))
+    }
+
+    pub(crate) fn timed_out(what: &str, scope: ErrorScope) -> Self {
+        Self::new(
+            ErrorKind::TimedOut,
+            scope,
+            Initiator::Library,
+            format!("the peer did not answer in time: {what}"),
+        )
+    }
+
+    pub(crate) fn closed_locally(scope: ErrorScope) -> Self {
+        let (kind, message) = match scope {
+            ErrorScope::Connection => (ErrorKind::ConnectionClosed, "the connection is closed"),
+            ErrorScope::Session => (ErrorKind::SessionEnded, "the session is ended"),
+            ErrorScope::Link | ErrorScope::Delivery => {
+                (ErrorKind::LinkDetached, "the link is closed")
+            }
+        };
+        Self::new(kind, scope, Initiator::Local, message)
+    }
+
+    pub(crate) fn violation(violation: &Violation) -> Self {
+        Self::amqp_error(
+            ErrorKind::Protocol,
+            ErrorScope::Connection,
+            Initiator::Library,
+            "the peer broke the protocol",
+            Some(violation.to_error()),
+        )
+    }
+
+    pub(crate) fn sasl(failure: &SaslFailure) -> Self {
+        let message = match failure {
+            SaslFailure::NoMechanism(offered) => {
+                let offered: Vec<&str> = offered.iter().map(|name| name.as_str()).collect();
+                format!(
+                    "no common SASL mechanism; the peer offers {}",
+                    offered.join(", ")
+                )
+            }
+            SaslFailure::Refused(code) => format!("the peer refused the credentials ({code:?})"),
+            SaslFailure::Mechanism => "the SASL mechanism did not trust the peer".to_owned(),
+        };
+        Self::new(
+            ErrorKind::Authentication,
+            ErrorScope::Connection,
+            Initiator::Remote,
+            message,
+        )
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        Self(Arc::new(Inner {
+            kind: ErrorKind::Codec,
+            scope: ErrorScope::Delivery,
+            initiator: Initiator::Remote,
+            amqp: Some(transport::Error::new(condition_of(&error))),
+            message: error.to_string(),
+            source: Some(Box::new(error)),
+        }))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("scope", &self.0.scope)
+            .field("initiator", &self.0.initiator)
+            .field("message", &self.0.message)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| &**source as _)
+    }
+}

@@ -1,0 +1,282 @@
+//! A connection, as its user holds it.
+//!
+//! Decides how sessions and links are asked for. Section 2.4.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use amqp_types::transport::{self, Open};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::options::{ReceiverOptions, SenderOptions, SessionOptions};
+use super::receiver::Receiver;
+use super::sender::Sender;
+use super::session::{Session, SessionInner};
+use crate::driver::{Command, ConnectionShared, Driver, Judge, Offer, SessionShared, Setup};
+use crate::error::{Error, ErrorScope};
+use crate::proto::{Connection as Engine, SessionConfig};
+use crate::transport::BoxedStream;
+
+/// An open connection; clones stand for the same one. Dropping the last handle of the connection,
+/// its sessions and its links closes it. Section 2.4.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    inner: Arc<ConnectionInner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ConnectionInner {
+    pub(crate) shared: Arc<ConnectionShared>,
+    remote: Open,
+    identity: Option<String>,
+    session: SessionConfig,
+    /// The session that `create_sender` and `create_receiver` use.
+    default: Arc<SessionShared>,
+    /// Links that the peer attached, on a listener.
+    offers: Mutex<Option<mpsc::UnboundedReceiver<Offer>>>,
+}
+
+impl Drop for ConnectionInner {
+    fn drop(&mut self) {
+        self.shared.push(Command::Close { error: None });
+    }
+}
+
+/// Starts the driver and waits until the peer has opened. A client begins its first session with
+/// the open, so that a link costs no round trip of its own for it.
+pub(crate) async fn start(
+    stream: BoxedStream,
+    engine: Engine,
+    close_deadline: Duration,
+    offers: Option<(mpsc::UnboundedSender<Offer>, mpsc::UnboundedReceiver<Offer>)>,
+    judge: Option<Judge>,
+    first_session: Option<SessionConfig>,
+) -> Result<Connection, Error> {
+    let shared = ConnectionShared::new();
+    let (opened, open) = oneshot::channel();
+    let (offer, offered) = match offers {
+        Some((sender, receiver)) => (Some(sender), Some(receiver)),
+        None => (None, None),
+    };
+    let default = SessionShared::new(shared.clone());
+    let session = first_session.clone().unwrap_or_default();
+    if let Some(config) = first_session {
+        shared.push(Command::Begin {
+            session: default.clone(),
+            config,
+            reply: None,
+        });
+    }
+    let driver = Driver::new(Setup {
+        stream,
+        engine,
+        shared: shared.clone(),
+        close_deadline,
+        opened,
+        offers: offer,
+        judge,
+    });
+    let guard = AbortOnDrop(Some(tokio::spawn(driver)));
+    let opened = open.await.unwrap_or_else(|_| Err(shared.over_error()))?;
+    guard.disarm();
+    Ok(Connection {
+        inner: Arc::new(ConnectionInner {
+            shared,
+            remote: *opened.open,
+            identity: opened.identity,
+            session,
+            default,
+            offers: Mutex::new(offered),
+        }),
+    })
+}
+
+/// Drops the socket of a connection that nobody waits for any more.
+struct AbortOnDrop(Option<tokio::task::JoinHandle<()>>);
+
+impl AbortOnDrop {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.take() {
+            task.abort();
+        }
+    }
+}
+
+impl Connection {
+    /// What the peer said in its open. Section 2.7.1.
+    pub fn remote(&self) -> &Open {
+        &self.inner.remote
+    }
+
+    /// The peer's container-id. Section 2.4.1.
+    pub fn remote_container_id(&self) -> &str {
+        &self.inner.remote.container_id
+    }
+
+    /// Who the client is, on the listener's side: the authenticated user, `None` for an anonymous one.
+    pub fn identity(&self) -> Option<&str> {
+        self.inner.identity.as_deref()
+    }
+
+    /// Begins a session of its own. Section 2.5.1.
+    ///
+    /// # Errors
+    /// Limit when the peer's channel-max is reached; whatever ends the connection.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the session.
+    pub async fn create_session(&self, options: SessionOptions) -> Result<Session, Error> {
+        let session = SessionShared::new(self.inner.shared.clone());
+        let (reply, answer) = oneshot::channel();
+        // Made before the wait: should the future be dropped, the session is ended.
+        let handle =
+            Session::from_inner(SessionInner::new(session.clone(), Some(self.inner.clone())));
+        self.inner.shared.push(Command::Begin {
+            session,
+            config: options.config,
+            reply: Some(reply),
+        });
+        crate::driver::reply(&self.inner.shared, answer).await?;
+        Ok(handle)
+    }
+
+    /// Attaches a sender to a node, in the connection's first session.
+    ///
+    /// # Errors
+    /// What the peer says when it refuses; whatever ends the session or the connection.
+    ///
+    /// # Cancel safety
+    /// Dropping the future detaches the link.
+    pub async fn create_sender(&self, address: &str) -> Result<Sender, Error> {
+        self.create_sender_with(address, SenderOptions::default())
+            .await
+    }
+
+    /// Like [`create_sender`](Self::create_sender), with options.
+    pub async fn create_sender_with(
+        &self,
+        address: &str,
+        options: SenderOptions,
+    ) -> Result<Sender, Error> {
+        self.default_session()
+            .await?
+            .create_sender_with(address, options)
+            .await
+    }
+
+    /// Attaches a receiver to a node, in the connection's first session.
+    ///
+    /// # Errors
+    /// What the peer says when it refuses; whatever ends the session or the connection.
+    ///
+    /// # Cancel safety
+    /// Dropping the future detaches the link.
+    pub async fn create_receiver(&self, address: &str) -> Result<Receiver, Error> {
+        self.create_receiver_with(address, ReceiverOptions::default())
+            .await
+    }
+
+    /// Like [`create_receiver`](Self::create_receiver), with options.
+    pub async fn create_receiver_with(
+        &self,
+        address: &str,
+        options: ReceiverOptions,
+    ) -> Result<Receiver, Error> {
+        self.default_session()
+            .await?
+            .create_receiver_with(address, options)
+            .await
+    }
+
+    /// The session that links are attached in when none is named. A listener begins it on demand.
+    async fn default_session(&self) -> Result<Session, Error> {
+        if self.inner.default.key().is_none() && !self.inner.default.is_over() {
+            let (reply, answer) = oneshot::channel();
+            self.inner.shared.push(Command::Begin {
+                session: self.inner.default.clone(),
+                config: self.inner.session.clone(),
+                reply: Some(reply),
+            });
+            crate::driver::reply(&self.inner.shared, answer).await?;
+        }
+        Ok(Session::from_inner(SessionInner::shared_default(
+            self.inner.default.clone(),
+            self.inner.clone(),
+        )))
+    }
+
+    /// Closes the connection and waits for the peer's answer, at most for the close deadline.
+    /// Messages that wait for credit are not sent; [`Sender::close`] waits for those. Section 2.4.3.
+    ///
+    /// # Errors
+    /// What ended the connection, when it was not this close.
+    ///
+    /// # Cancel safety
+    /// The connection is closed even when the future is dropped.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.inner.shared.push(Command::Close { error: None });
+        self.closed().await
+    }
+
+    /// Closes the connection with an error for the peer. Section 2.4.3.
+    ///
+    /// # Errors
+    /// What ended the connection, when it was not this close.
+    ///
+    /// # Cancel safety
+    /// The connection is closed even when the future is dropped.
+    pub async fn close_with_error(&self, error: transport::Error) -> Result<(), Error> {
+        self.inner.shared.push(Command::Close {
+            error: Some(Box::new(error)),
+        });
+        self.closed().await
+    }
+
+    /// Waits until the connection is over, however it comes to that.
+    ///
+    /// # Errors
+    /// Why it is over, unless it was closed in good order from here.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn closed(&self) -> Result<(), Error> {
+        match self.inner.shared.wait_over().await {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Why the connection is over, when it is: `Some(None)` when it was closed in good order.
+    pub fn is_closed(&self) -> bool {
+        self.inner.shared.over().is_some()
+    }
+
+    /// The next link that the peer attaches, on a listener's connection. `None` when the connection
+    /// is over; a client's connection refuses links by itself and answers `None` at once.
+    pub(crate) async fn next_offer(&self) -> Option<Offer> {
+        let mut offers = self.inner.offers.lock().await;
+        offers.as_mut()?.recv().await
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<ConnectionShared> {
+        &self.inner.shared
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<ConnectionInner> {
+        &self.inner
+    }
+
+    /// The error of whoever uses the connection after its end.
+    pub(crate) fn over_error(&self) -> Error {
+        match self.inner.shared.over() {
+            Some(Some(error)) => error,
+            _ => Error::closed_locally(ErrorScope::Connection),
+        }
+    }
+}

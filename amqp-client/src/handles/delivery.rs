@@ -1,0 +1,122 @@
+//! One delivery: a message and the right to say what becomes of it.
+//!
+//! Decides how a message is read and settled. Sections 2.6.12, 3.4.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use amqp_types::messaging::{Accepted, DeliveryState, Modified, Outcome, Rejected, Released};
+use amqp_types::transport::{self, ReceiverSettleMode};
+use amqp_types::{EncodedMessage, Message};
+use bytes::Bytes;
+
+use super::receiver::ReceiverInner;
+use crate::error::Error;
+use crate::proto::Incoming;
+
+/// A received message that waits for its outcome.
+///
+/// It can be settled from any task, in any order, and after its receiver is gone. The first outcome
+/// counts; later ones change nothing. A delivery that is dropped without an outcome is released, so
+/// that the sender can give it to somebody else.
+#[derive(Debug)]
+pub struct Delivery {
+    receiver: Arc<ReceiverInner>,
+    incoming: Incoming,
+    settled: AtomicBool,
+}
+
+impl Delivery {
+    pub(crate) fn new(receiver: Arc<ReceiverInner>, incoming: Incoming) -> Self {
+        Self {
+            receiver,
+            settled: AtomicBool::new(incoming.settled),
+            incoming,
+        }
+    }
+
+    /// Decodes the whole message. Section 3.2.
+    ///
+    /// # Errors
+    /// Codec when the octets are no message; the delivery can still be settled, for example rejected.
+    pub fn message(&self) -> Result<Message, Error> {
+        Ok(self.encoded()?.decode()?)
+    }
+
+    /// The message with its sections told apart, none of them decoded: to read a part of it, or to
+    /// forward it octet for octet.
+    ///
+    /// # Errors
+    /// Codec when the sections can not be told apart.
+    pub fn encoded(&self) -> Result<EncodedMessage, Error> {
+        Ok(EncodedMessage::new(self.incoming.payload.clone())?)
+    }
+
+    /// The octets as they came. They share memory with what was read from the socket; a part that is
+    /// kept for long is better copied.
+    pub fn payload(&self) -> &Bytes {
+        &self.incoming.payload
+    }
+
+    /// The delivery-tag: at most 32 octets that the sender chose. Section 2.6.12.
+    pub fn tag(&self) -> &[u8] {
+        self.incoming.tag.as_bytes()
+    }
+
+    /// The message-format: 0 for the messages of the standard. Section 2.8.11.
+    pub fn message_format(&self) -> u32 {
+        self.incoming.message_format
+    }
+
+    /// The delivery state that came with the message, if any. Section 2.7.5.
+    pub fn state(&self) -> Option<&DeliveryState> {
+        self.incoming.state.as_deref()
+    }
+
+    /// Whether the outcome is decided: the sender sent it settled, or it has been reported.
+    pub fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
+    /// The message was processed. Section 3.4.2.
+    pub fn accept(&self) {
+        self.settle(Outcome::Accepted(Accepted::default()));
+    }
+
+    /// The message is invalid and can not be processed. Section 3.4.3.
+    pub fn reject(&self, error: impl Into<Option<transport::Error>>) {
+        let mut rejected = Rejected::default();
+        rejected.error = error.into().map(Box::new);
+        self.settle(Outcome::Rejected(rejected));
+    }
+
+    /// The message was not processed and is free for others. Section 3.4.4.
+    pub fn release(&self) {
+        self.settle(Outcome::Released(Released::default()));
+    }
+
+    /// The message was not processed, with changes for the next attempt. Section 3.4.5.
+    pub fn modify(&self, modified: Modified) {
+        self.settle(Outcome::Modified(modified));
+    }
+
+    /// Reports any outcome. The standard's outcomes settle the delivery at once in settle mode
+    /// first; in mode second the sender settles it afterwards. Sections 2.8.3, 3.4.
+    pub fn settle(&self, outcome: Outcome) {
+        if self.settled.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let first = self.incoming.mode == ReceiverSettleMode::First;
+        self.receiver
+            .shared
+            .settle(self.incoming.id, Some(DeliveryState::from(outcome)), first);
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if !*self.settled.get_mut() {
+            self.release();
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What users hold: containers, connections, sessions, senders, receivers, deliveries.
+//!
+//! Decides the shape of the asynchronous API. Handles are cheap clones without protocol logic; each
+//! method states what dropping its future does. The work is the driver's.
+
+mod connection;
+mod container;
+mod delivery;
+mod options;
+mod receiver;
+mod sasl;
+mod sender;
+mod session;
+
+pub use connection::Connection;
+pub use container::Container;
+pub use delivery::Delivery;
+pub use options::{ConnectionOptions, ReceiverOptions, SenderOptions, SessionOptions};
+pub use receiver::Receiver;
+pub use sender::{Receipt, Sendable, Sender};
+pub use session::Session;
+
+pub(crate) use connection::start;
+pub(crate) use session::SessionInner;

@@ -1,0 +1,346 @@
+//! What connections, sessions and links can be opened with.
+//!
+//! Decides the defaults of the public API; how they appear in frames is decided where the frames
+//! are made. Sections 2.7.1 to 2.7.3.
+
+use std::time::Duration;
+
+use amqp_types::messaging::{Source, Target};
+use amqp_types::transport::{Fields, ReceiverSettleMode, SenderSettleMode};
+use amqp_types::{Str, Symbol};
+
+use crate::proto::{Config, SessionConfig};
+
+/// Options of a connection.
+#[derive(Clone, Debug)]
+pub struct ConnectionOptions {
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<Secret>,
+    pub(crate) sasl: bool,
+    pub(crate) open_deadline: Duration,
+    pub(crate) close_deadline: Duration,
+    pub(crate) config: Config,
+}
+
+/// A password that shows nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Default for ConnectionOptions {
+    fn default() -> Self {
+        Self {
+            user: None,
+            password: None,
+            sasl: true,
+            open_deadline: Duration::from_secs(30),
+            close_deadline: Duration::from_secs(10),
+            config: Config::new(""),
+        }
+    }
+}
+
+impl ConnectionOptions {
+    /// The defaults: SASL, frames of 64 KiB, an idle time-out of 60 s, 30 s to open, 10 s to close.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Authenticates with user and password; those in the URL count for less.
+    pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.user = Some(user.into());
+        self.password = Some(Secret(password.into()));
+        self
+    }
+
+    /// Leaves the SASL layer out. Section 5.3.
+    pub fn without_sasl(mut self) -> Self {
+        self.sasl = false;
+        self
+    }
+
+    /// The host name that is asked for, where it differs from the one that is connected to. Section 2.7.1.
+    pub fn hostname(mut self, hostname: impl Into<Str>) -> Self {
+        self.config.hostname = Some(hostname.into());
+        self
+    }
+
+    /// The largest frame that this side takes, in octets; at least 512. Default 65,536. Section 2.7.1.
+    pub fn max_frame_size(mut self, octets: u32) -> Self {
+        self.config.max_frame_size = octets;
+        self
+    }
+
+    /// The highest channel number that this side takes. Default 255. Section 2.7.1.
+    pub fn channel_max(mut self, channel: u16) -> Self {
+        self.config.channel_max = channel;
+        self
+    }
+
+    /// How long the peer may be silent; `None` is for ever. Default 60 s. Section 2.4.5.
+    pub fn idle_time_out(mut self, limit: Option<Duration>) -> Self {
+        self.config.idle_time_out = limit;
+        self
+    }
+
+    /// How long connecting and opening may take together. Default 30 s.
+    pub fn open_deadline(mut self, limit: Duration) -> Self {
+        self.open_deadline = limit;
+        self
+    }
+
+    /// How long the peer may take to answer a close. Default 10 s.
+    pub fn close_deadline(mut self, limit: Duration) -> Self {
+        self.close_deadline = limit;
+        self
+    }
+
+    /// Connection properties. Section 2.7.1.
+    pub fn properties(mut self, properties: Fields) -> Self {
+        self.config.properties = Some(properties);
+        self
+    }
+
+    /// Capabilities that this side offers. Section 2.7.1.
+    pub fn offered_capabilities(mut self, capabilities: impl IntoIterator<Item = Symbol>) -> Self {
+        self.config.offered_capabilities = capabilities.into_iter().collect();
+        self
+    }
+
+    /// Capabilities that this side would like the peer to have. Section 2.7.1.
+    pub fn desired_capabilities(mut self, capabilities: impl IntoIterator<Item = Symbol>) -> Self {
+        self.config.desired_capabilities = capabilities.into_iter().collect();
+        self
+    }
+
+    /// What the sessions of the connection are begun with unless they say otherwise.
+    pub fn session(mut self, session: SessionOptions) -> Self {
+        self.config.session = session.config;
+        self
+    }
+}
+
+/// Options of a session.
+#[derive(Clone, Debug, Default)]
+pub struct SessionOptions {
+    pub(crate) config: SessionConfig,
+}
+
+impl SessionOptions {
+    /// The defaults: a window of 4096 frames, handles up to 4095.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many transfer frames may wait for the application. Default 4096. Section 2.5.6.
+    pub fn incoming_window(mut self, frames: u32) -> Self {
+        self.config.incoming_window = frames.max(1);
+        self
+    }
+
+    /// The highest link handle. Default 4095. Section 2.7.2.
+    pub fn handle_max(mut self, handle: u32) -> Self {
+        self.config.handle_max = handle;
+        self
+    }
+}
+
+/// Options of a sender.
+#[derive(Clone, Debug)]
+pub struct SenderOptions {
+    pub(crate) name: Option<Str>,
+    pub(crate) snd_settle_mode: SenderSettleMode,
+    pub(crate) source: Source,
+    pub(crate) target: Target,
+    pub(crate) properties: Option<Fields>,
+    pub(crate) desired_capabilities: Vec<Symbol>,
+    pub(crate) max_queued_messages: usize,
+    pub(crate) max_queued_bytes: usize,
+}
+
+impl Default for SenderOptions {
+    fn default() -> Self {
+        Self {
+            name: None,
+            snd_settle_mode: SenderSettleMode::Mixed,
+            source: Source::default(),
+            target: Target::default(),
+            properties: None,
+            desired_capabilities: Vec::new(),
+            max_queued_messages: 16_384,
+            max_queued_bytes: 16 * 1024 * 1024,
+        }
+    }
+}
+
+impl SenderOptions {
+    /// The defaults: at least once, 16,384 messages or 16 MiB on their way.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The name of the link; one is made up otherwise. Section 2.6.1.
+    pub fn name(mut self, name: impl Into<Str>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// At most once: messages are sent settled. Section 2.8.2.
+    pub fn at_most_once(mut self) -> Self {
+        self.snd_settle_mode = SenderSettleMode::Settled;
+        self
+    }
+
+    /// At least once: every message is settled by its receiver. Section 2.8.2.
+    pub fn at_least_once(mut self) -> Self {
+        self.snd_settle_mode = SenderSettleMode::Unsettled;
+        self
+    }
+
+    /// The target, all of it; its address is replaced by the one given to `create_sender`.
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// The source, which says what outcomes are understood. Section 3.5.3.
+    pub fn source(mut self, source: Source) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// Link properties. Section 2.7.3.
+    pub fn properties(mut self, properties: Fields) -> Self {
+        self.properties = Some(properties);
+        self
+    }
+
+    /// Capabilities that the link would like to use. Section 2.7.3.
+    pub fn desired_capabilities(mut self, capabilities: impl IntoIterator<Item = Symbol>) -> Self {
+        self.desired_capabilities = capabilities.into_iter().collect();
+        self
+    }
+
+    /// How many messages may be queued or unsettled before `enqueue` waits. Default 16,384.
+    pub fn max_queued_messages(mut self, messages: usize) -> Self {
+        self.max_queued_messages = messages.max(1);
+        self
+    }
+
+    /// How many octets may be queued or unsettled before `enqueue` waits. Default 16 MiB. One
+    /// message of any size is always taken.
+    pub fn max_queued_bytes(mut self, octets: usize) -> Self {
+        self.max_queued_bytes = octets.max(1);
+        self
+    }
+}
+
+/// Options of a receiver.
+#[derive(Clone, Debug)]
+pub struct ReceiverOptions {
+    pub(crate) name: Option<Str>,
+    pub(crate) snd_settle_mode: SenderSettleMode,
+    pub(crate) rcv_settle_mode: ReceiverSettleMode,
+    pub(crate) source: Source,
+    pub(crate) target: Target,
+    pub(crate) properties: Option<Fields>,
+    pub(crate) desired_capabilities: Vec<Symbol>,
+    pub(crate) credit: Option<u32>,
+    pub(crate) max_message_size: u64,
+}
+
+impl Default for ReceiverOptions {
+    fn default() -> Self {
+        Self {
+            name: None,
+            snd_settle_mode: SenderSettleMode::Mixed,
+            rcv_settle_mode: ReceiverSettleMode::First,
+            source: Source::default(),
+            target: Target::default(),
+            properties: None,
+            desired_capabilities: Vec::new(),
+            credit: Some(500),
+            max_message_size: 0,
+        }
+    }
+}
+
+impl ReceiverOptions {
+    /// The defaults: 500 deliveries are fetched ahead, messages of any size.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The name of the link; one is made up otherwise. Section 2.6.1.
+    pub fn name(mut self, name: impl Into<Str>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How many deliveries are fetched ahead: granted as credit and topped up at half. Default 500.
+    pub fn prefetch(mut self, deliveries: u32) -> Self {
+        self.credit = Some(deliveries.max(1));
+        self
+    }
+
+    /// No credit but what [`super::Receiver::set_credit`] grants.
+    pub fn manual_credit(mut self) -> Self {
+        self.credit = None;
+        self
+    }
+
+    /// Asks for messages that are sent settled. Section 2.8.2.
+    pub fn at_most_once(mut self) -> Self {
+        self.snd_settle_mode = SenderSettleMode::Settled;
+        self
+    }
+
+    /// Asks for messages that are sent unsettled. Section 2.8.2.
+    pub fn at_least_once(mut self) -> Self {
+        self.snd_settle_mode = SenderSettleMode::Unsettled;
+        self
+    }
+
+    /// The sender settles, after this side has said its outcome: nothing is settled before the
+    /// sender knows how it ended. Section 2.8.3.
+    pub fn settle_second(mut self) -> Self {
+        self.rcv_settle_mode = ReceiverSettleMode::Second;
+        self
+    }
+
+    /// The source, all of it: filters, durability, distribution mode; its address is replaced by the
+    /// one given to `create_receiver`. Section 3.5.3.
+    pub fn source(mut self, source: Source) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// The target. Section 3.5.4.
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// Link properties. Section 2.7.3.
+    pub fn properties(mut self, properties: Fields) -> Self {
+        self.properties = Some(properties);
+        self
+    }
+
+    /// Capabilities that the link would like to use. Section 2.7.3.
+    pub fn desired_capabilities(mut self, capabilities: impl IntoIterator<Item = Symbol>) -> Self {
+        self.desired_capabilities = capabilities.into_iter().collect();
+        self
+    }
+
+    /// The largest message that is taken, in octets; 0 is any. Default 0. Section 2.7.3.
+    pub fn max_message_size(mut self, octets: u64) -> Self {
+        self.max_message_size = octets;
+        self
+    }
+}

@@ -1,0 +1,211 @@
+//! A receiver, as its user holds it.
+//!
+//! Decides how deliveries are taken and how credit is steered. Section 2.6.
+
+use amqp_types::messaging::{self, AddressString};
+use std::sync::Arc;
+
+use amqp_types::Str;
+use amqp_types::transport::{self, Attach, Handle, Role};
+use tokio::sync::oneshot;
+
+use super::delivery::Delivery;
+use super::options::ReceiverOptions;
+use super::session::SessionInner;
+use crate::driver::{Command, LinkShared, ReceiverShared, Status, reply};
+use crate::error::Error;
+
+/// A link that receives; clones stand for the same one, and each delivery goes to one of them. The
+/// link is closed when the last handle and the last delivery are dropped. Section 2.6.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    inner: Arc<ReceiverInner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ReceiverInner {
+    pub(crate) shared: Arc<ReceiverShared>,
+    _session: Arc<SessionInner>,
+}
+
+impl Drop for ReceiverInner {
+    fn drop(&mut self) {
+        self.shared.connection.push(Command::Detach {
+            link: LinkShared::Receiver(self.shared.clone()),
+            closed: true,
+            error: None,
+            reply: None,
+        });
+    }
+}
+
+impl Receiver {
+    pub(crate) fn new(shared: Arc<ReceiverShared>, session: Arc<SessionInner>) -> Self {
+        Self {
+            inner: Arc::new(ReceiverInner {
+                shared,
+                _session: session,
+            }),
+        }
+    }
+
+    /// The next delivery.
+    ///
+    /// # Errors
+    /// Whatever ended the link, once the deliveries that came settled before have been taken.
+    ///
+    /// # Cancel safety
+    /// No delivery is lost when the future is dropped.
+    pub async fn recv(&self) -> Result<Delivery, Error> {
+        let incoming = self.inner.shared.take().await?;
+        Ok(Delivery::new(self.inner.clone(), incoming))
+    }
+
+    /// The next delivery if one is there.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn try_recv(&self) -> Result<Option<Delivery>, Error> {
+        let incoming = self.inner.shared.try_take()?;
+        Ok(incoming.map(|incoming| Delivery::new(self.inner.clone(), incoming)))
+    }
+
+    /// Grants exactly `credit` deliveries, by hand from now on. Section 2.6.7.
+    pub fn set_credit(&self, credit: u32) {
+        let link = self.inner.shared.clone();
+        self.inner
+            .shared
+            .connection
+            .push(Command::Credit { link, credit });
+    }
+
+    /// Keeps `deliveries` fetched ahead from now on. Section 2.6.7.
+    pub fn set_prefetch(&self, deliveries: u32) {
+        let link = self.inner.shared.clone();
+        self.inner.shared.connection.push(Command::AutoCredit {
+            link,
+            window: deliveries.max(1),
+        });
+    }
+
+    /// Asks the sender to send what it has or to give the credit back, and waits until it has: every
+    /// delivery that it sent can be taken then. Section 2.6.7.
+    ///
+    /// # Errors
+    /// Whatever ends the link.
+    ///
+    /// # Cancel safety
+    /// The drain goes on when the future is dropped.
+    pub async fn drain(&self) -> Result<(), Error> {
+        let connection = &self.inner.shared.connection;
+        let (reply_to, answer) = oneshot::channel();
+        connection.push(Command::Drain {
+            link: self.inner.shared.clone(),
+            reply: reply_to,
+        });
+        reply(connection, answer).await
+    }
+
+    /// The name of the link. Section 2.6.1.
+    pub fn name(&self) -> &str {
+        &self.inner.shared.name
+    }
+
+    /// The source as the peer describes it, which is the one that counts. Section 2.6.3. [LNK-10]
+    pub fn source(&self) -> Option<messaging::SourceArchetype> {
+        self.inner.shared.remote()?.source.clone()
+    }
+
+    /// The address of the source, as the peer gives it: for a dynamic node this is how it is reached.
+    pub fn address(&self) -> Option<Str> {
+        match self.source()? {
+            messaging::SourceArchetype::Source(source) => source.address.map(|address| address.0),
+            _ => None,
+        }
+    }
+
+    /// The peer's attach. Section 2.7.3.
+    pub fn remote(&self) -> Option<Arc<Attach>> {
+        self.inner.shared.remote()
+    }
+
+    /// Whether the link is over, and why.
+    pub fn error(&self) -> Option<Error> {
+        match self.inner.shared.status() {
+            Status::Over(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Closes the link and waits for the peer's answer. Deliveries that were not settled are the
+    /// sender's again. Section 2.6.6.
+    ///
+    /// # Errors
+    /// What ended the link, when it was not this close.
+    ///
+    /// # Cancel safety
+    /// The link is closed even when the future is dropped.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.detach_with(true, None).await
+    }
+
+    /// Detaches the link and leaves the terminus at the peer in place. Section 2.6.4.
+    ///
+    /// # Errors
+    /// What ended the link, when it was not this detach.
+    ///
+    /// # Cancel safety
+    /// The link is detached even when the future is dropped.
+    pub async fn detach(&self) -> Result<(), Error> {
+        self.detach_with(false, None).await
+    }
+
+    /// Closes the link with an error for the peer. Section 2.6.5.
+    ///
+    /// # Errors
+    /// What ended the link, when it was not this close.
+    ///
+    /// # Cancel safety
+    /// The link is closed even when the future is dropped.
+    pub async fn close_with_error(&self, error: transport::Error) -> Result<(), Error> {
+        self.detach_with(true, Some(Box::new(error))).await
+    }
+
+    async fn detach_with(
+        &self,
+        closed: bool,
+        error: Option<Box<transport::Error>>,
+    ) -> Result<(), Error> {
+        let connection = &self.inner.shared.connection;
+        let (reply_to, answer) = oneshot::channel();
+        connection.push(Command::Detach {
+            link: LinkShared::Receiver(self.inner.shared.clone()),
+            closed,
+            error,
+            reply: Some(reply_to),
+        });
+        reply(connection, answer).await
+    }
+}
+
+/// The attach of a receiver. Sections 2.7.3, 3.5.
+pub(crate) fn attach_frame(name: Str, address: &str, options: ReceiverOptions) -> Attach {
+    let mut attach = Attach::new(name, Handle(0), Role::Receiver);
+    attach.snd_settle_mode = options.snd_settle_mode;
+    attach.rcv_settle_mode = options.rcv_settle_mode;
+    attach.max_message_size = (options.max_message_size != 0).then_some(options.max_message_size);
+    let mut source = options.source;
+    // [SRC-02]: a dynamic node has no address before it is made.
+    if !source.dynamic && !address.is_empty() {
+        source.address = Some(AddressString::from(address.to_owned()));
+    }
+    attach.source = Some(source.into());
+    let mut target = options.target;
+    if target.address.is_none() && !target.dynamic {
+        target.address = Some(AddressString::from(attach.name.to_string()));
+    }
+    attach.target = Some(target.into());
+    attach.properties = options.properties;
+    attach.desired_capabilities = options.desired_capabilities;
+    attach
+}

@@ -1,0 +1,372 @@
+//! A sender, as its user holds it, and the receipts for what it sends.
+//!
+//! Decides how messages are handed over and how their outcomes come back. Section 2.6.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use amqp_types::messaging::{self, AddressString, Outcome, Source};
+use amqp_types::transport::{self, Attach, Handle, Role, SequenceNo};
+use amqp_types::{Encode, EncodedMessage, Message, Str};
+use bytes::BytesMut;
+use tokio::sync::oneshot;
+
+use super::options::SenderOptions;
+use super::session::SessionInner;
+use crate::driver::{
+    Command, LinkShared, Refusal, SendOptions, SenderShared, Status, Ticket, reply,
+};
+use crate::error::Error;
+use crate::proto::Tag;
+
+/// A link that sends; clones stand for the same one. Dropping the last handle closes it; what was
+/// enqueued before is still sent as far as the peer's credit goes. Section 2.6.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    inner: Arc<SenderInner>,
+}
+
+#[derive(Debug)]
+struct SenderInner {
+    shared: Arc<SenderShared>,
+    _session: Arc<SessionInner>,
+    /// Whether messages are sent settled.
+    settled: bool,
+}
+
+impl Drop for SenderInner {
+    fn drop(&mut self) {
+        self.shared.connection.push(Command::Detach {
+            link: LinkShared::Sender(self.shared.clone()),
+            closed: true,
+            error: None,
+            reply: None,
+        });
+    }
+}
+
+/// What can be sent: a composed message, or one that was received and is forwarded as it is.
+pub trait Sendable {
+    /// Appends the encoded message.
+    fn encode_message(&self, out: &mut BytesMut);
+}
+
+impl Sendable for Message {
+    fn encode_message(&self, out: &mut BytesMut) {
+        self.encode(out);
+    }
+}
+
+impl Sendable for EncodedMessage {
+    fn encode_message(&self, out: &mut BytesMut) {
+        out.extend_from_slice(self.bytes());
+    }
+}
+
+impl<T: Sendable + ?Sized> Sendable for &T {
+    fn encode_message(&self, out: &mut BytesMut) {
+        (**self).encode_message(out);
+    }
+}
+
+struct Encodable<'a, M>(&'a M);
+
+impl<M: Sendable> Encode for Encodable<'_, M> {
+    fn encode(&self, out: &mut BytesMut) {
+        self.0.encode_message(out);
+    }
+}
+
+impl Sender {
+    pub(crate) fn new(
+        shared: Arc<SenderShared>,
+        session: Arc<SessionInner>,
+        settled: bool,
+    ) -> Self {
+        Self {
+            inner: Arc::new(SenderInner {
+                shared,
+                _session: session,
+                settled,
+            }),
+        }
+    }
+
+    /// Sends a message and waits for its outcome. A message that is sent settled has none; it counts
+    /// as accepted once it has been handed to the transport.
+    ///
+    /// # Errors
+    /// Whatever ends the link, the session or the connection before the outcome is known; the
+    /// message may have arrived all the same. A rejection is an outcome, not an error.
+    ///
+    /// # Cancel safety
+    /// A message that was enqueued is sent even when the future is dropped; before that nothing has
+    /// happened.
+    pub async fn send(&self, message: impl Sendable) -> Result<Outcome, Error> {
+        self.enqueue(message).await?.await
+    }
+
+    /// Hands a message over as soon as there is room, and gives a receipt to await later. Messages
+    /// of one sender go out in the order in which they were enqueued.
+    ///
+    /// # Errors
+    /// Limit when the message is larger than the peer takes; whatever ended the link.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the message has not been enqueued.
+    pub async fn enqueue(&self, message: impl Sendable) -> Result<Receipt, Error> {
+        loop {
+            match self.put(&message, &self.defaults()) {
+                Ok(receipt) => return Ok(receipt),
+                Err(Refusal::Over(error)) => return Err(error),
+                Err(Refusal::Full) => self.inner.shared.wait_room().await?,
+            }
+        }
+    }
+
+    /// Like [`enqueue`](Self::enqueue), with a delivery-tag of the user's own: at most 32 octets, and
+    /// of no other delivery that is unsettled. Section 2.6.12.
+    ///
+    /// # Errors
+    /// Configuration when the tag is too long; otherwise as [`enqueue`](Self::enqueue).
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the message has not been enqueued.
+    pub async fn enqueue_tagged(
+        &self,
+        message: impl Sendable,
+        tag: &[u8],
+    ) -> Result<Receipt, Error> {
+        let tag = Tag::new(tag)
+            .ok_or_else(|| Error::configuration("a delivery-tag has at most 32 octets"))?;
+        let options = SendOptions {
+            tag: Some(Box::new(tag)),
+            ..self.defaults()
+        };
+        loop {
+            match self.put(&message, &options) {
+                Ok(receipt) => return Ok(receipt),
+                Err(Refusal::Over(error)) => return Err(error),
+                Err(Refusal::Full) => self.inner.shared.wait_room().await?,
+            }
+        }
+    }
+
+    /// Hands a message over if there is room now; `Ok(None)` when there is not.
+    ///
+    /// # Errors
+    /// Limit when the message is larger than the peer takes; whatever ended the link.
+    pub fn try_enqueue(&self, message: impl Sendable) -> Result<Option<Receipt>, Error> {
+        match self.put(&message, &self.defaults()) {
+            Ok(receipt) => Ok(Some(receipt)),
+            Err(Refusal::Full) => Ok(None),
+            Err(Refusal::Over(error)) => Err(error),
+        }
+    }
+
+    fn defaults(&self) -> SendOptions {
+        SendOptions {
+            settled: self.inner.settled,
+            ..SendOptions::default()
+        }
+    }
+
+    fn put(&self, message: &impl Sendable, options: &SendOptions) -> Result<Receipt, Refusal> {
+        let ticket = self
+            .inner
+            .shared
+            .try_enqueue(&Encodable(message), options)?;
+        Ok(Receipt {
+            shared: self.inner.shared.clone(),
+            ticket,
+            done: false,
+        })
+    }
+
+    /// How many more messages the peer would take at once: its credit, less what is enqueued. Section 2.6.7.
+    pub fn credit(&self) -> u32 {
+        self.inner.shared.credit()
+    }
+
+    /// Waits until the peer would take a message at once; answers how many.
+    ///
+    /// # Errors
+    /// Whatever ends the link.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn wait_credit(&self) -> Result<u32, Error> {
+        self.inner.shared.wait_credit().await
+    }
+
+    /// Whether the peer has asked for its credit to be used up or given back. Section 2.6.7.
+    pub fn is_draining(&self) -> bool {
+        self.inner.shared.is_draining()
+    }
+
+    /// Waits until the peer has changed its mind: until credit and drain are not `credit` and `drain`.
+    ///
+    /// # Errors
+    /// Whatever ends the link.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn flow_changed(&self, credit: u32, drain: bool) -> Result<(), Error> {
+        self.inner.shared.wait_flow(credit, drain).await
+    }
+
+    /// Waits until the link is over; answers why.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn closed(&self) -> Error {
+        self.inner.shared.wait_over().await
+    }
+
+    /// Waits until everything that was enqueued has been handed to the transport.
+    ///
+    /// # Errors
+    /// Whatever ends the link.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.inner.shared.wait_flushed().await
+    }
+
+    /// The name of the link. Section 2.6.1.
+    pub fn name(&self) -> &str {
+        &self.inner.shared.name
+    }
+
+    /// The target as the peer describes it, which is the one that counts. Section 2.6.3. [LNK-10]
+    pub fn target(&self) -> Option<messaging::TargetArchetype> {
+        self.inner.shared.remote()?.target.clone()
+    }
+
+    /// The address of the target, as the peer gives it: for a dynamic node this is how it is reached.
+    pub fn address(&self) -> Option<Str> {
+        match self.target()? {
+            messaging::TargetArchetype::Target(target) => target.address.map(|address| address.0),
+            _ => None,
+        }
+    }
+
+    /// The peer's attach. Section 2.7.3.
+    pub fn remote(&self) -> Option<Arc<Attach>> {
+        self.inner.shared.remote()
+    }
+
+    /// Whether the link is over, and why.
+    pub fn error(&self) -> Option<Error> {
+        match self.inner.shared.status() {
+            Status::Over(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Waits until everything that was enqueued has been handed to the transport, then closes the
+    /// link and waits for the peer's answer. Receipts that are still open end in an error. Section 2.6.6.
+    ///
+    /// # Errors
+    /// What ended the link, when it was not this close.
+    ///
+    /// # Cancel safety
+    /// Dropping the future while messages wait leaves the link open; afterwards it is closed all the
+    /// same.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.flush().await?;
+        self.detach_with(true, None).await
+    }
+
+    /// Detaches the link and leaves the terminus at the peer in place. Section 2.6.4.
+    ///
+    /// # Errors
+    /// What ended the link, when it was not this detach.
+    ///
+    /// # Cancel safety
+    /// As [`close`](Self::close).
+    pub async fn detach(&self) -> Result<(), Error> {
+        self.flush().await?;
+        self.detach_with(false, None).await
+    }
+
+    /// Closes the link with an error for the peer, at once. Section 2.6.5.
+    ///
+    /// # Errors
+    /// What ended the link, when it was not this close.
+    ///
+    /// # Cancel safety
+    /// The link is closed even when the future is dropped.
+    pub async fn close_with_error(&self, error: transport::Error) -> Result<(), Error> {
+        self.detach_with(true, Some(Box::new(error))).await
+    }
+
+    async fn detach_with(
+        &self,
+        closed: bool,
+        error: Option<Box<transport::Error>>,
+    ) -> Result<(), Error> {
+        let connection = &self.inner.shared.connection;
+        let (reply_to, answer) = oneshot::channel();
+        connection.push(Command::Detach {
+            link: LinkShared::Sender(self.inner.shared.clone()),
+            closed,
+            error,
+            reply: Some(reply_to),
+        });
+        reply(connection, answer).await
+    }
+}
+
+/// The promise of an outcome: a future that resolves when the receiver has settled the message.
+///
+/// # Cancel safety
+/// Dropping it changes nothing for the message; only the outcome is not reported any more.
+#[derive(Debug)]
+#[must_use = "a receipt tells whether the message was accepted"]
+pub struct Receipt {
+    shared: Arc<SenderShared>,
+    ticket: Ticket,
+    done: bool,
+}
+
+impl Future for Receipt {
+    type Output = Result<Outcome, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = self.shared.poll_outcome(self.ticket, cx.waker());
+        self.done |= outcome.is_ready();
+        outcome
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if !self.done {
+            self.shared.abandon(self.ticket);
+        }
+    }
+}
+
+/// The attach of a sender. Sections 2.7.3, 3.5.
+pub(crate) fn attach_frame(name: Str, address: &str, options: SenderOptions) -> Attach {
+    let mut attach = Attach::new(name, Handle(0), Role::Sender);
+    attach.snd_settle_mode = options.snd_settle_mode;
+    attach.initial_delivery_count = Some(SequenceNo(0));
+    let mut source: Source = options.source;
+    if source.address.is_none() {
+        source.address = Some(AddressString::from(attach.name.to_string()));
+    }
+    attach.source = Some(source.into());
+    let mut target = options.target;
+    if !target.dynamic && !address.is_empty() {
+        target.address = Some(AddressString::from(address.to_owned()));
+    }
+    attach.target = Some(target.into());
+    attach.properties = options.properties;
+    attach.desired_capabilities = options.desired_capabilities;
+    attach
+}

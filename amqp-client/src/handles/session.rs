@@ -1,0 +1,187 @@
+//! A session, as its user holds it.
+//!
+//! Decides how links are asked for within one session. Section 2.5.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use amqp_types::Str;
+use tokio::sync::oneshot;
+
+use super::connection::ConnectionInner;
+use super::options::{ReceiverOptions, SenderOptions};
+use super::receiver::{self, Receiver};
+use super::sender::{self, Sender};
+use crate::driver::{Command, ReceiverShared, Room, SenderShared, SessionShared, reply};
+use crate::error::Error;
+
+/// A session of a connection; clones stand for the same one. Dropping the last handle of it and of
+/// its links ends it. Section 2.5.
+#[derive(Clone, Debug)]
+pub struct Session {
+    inner: Arc<SessionInner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct SessionInner {
+    shared: Arc<SessionShared>,
+    /// Keeps the connection open as long as the session is used.
+    _connection: Option<Arc<ConnectionInner>>,
+    /// Whether the session ends with its last handle.
+    owned: bool,
+}
+
+impl SessionInner {
+    pub(crate) fn new(
+        shared: Arc<SessionShared>,
+        connection: Option<Arc<ConnectionInner>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            _connection: connection,
+            owned: true,
+        })
+    }
+
+    /// A handle of a session that lives as long as its connection.
+    pub(crate) fn shared_default(
+        shared: Arc<SessionShared>,
+        connection: Arc<ConnectionInner>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            _connection: Some(connection),
+            owned: false,
+        })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<SessionShared> {
+        &self.shared
+    }
+}
+
+impl Drop for SessionInner {
+    fn drop(&mut self) {
+        if self.owned {
+            self.shared.connection.push(Command::End {
+                session: self.shared.clone(),
+                error: None,
+                reply: None,
+            });
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn from_inner(inner: Arc<SessionInner>) -> Self {
+        Self { inner }
+    }
+
+    /// Attaches a sender to a node.
+    ///
+    /// # Errors
+    /// What the peer says when it refuses; whatever ends the session or the connection.
+    ///
+    /// # Cancel safety
+    /// Dropping the future detaches the link.
+    pub async fn create_sender(&self, address: &str) -> Result<Sender, Error> {
+        self.create_sender_with(address, SenderOptions::default())
+            .await
+    }
+
+    /// Like [`create_sender`](Self::create_sender), with options.
+    pub async fn create_sender_with(
+        &self,
+        address: &str,
+        options: SenderOptions,
+    ) -> Result<Sender, Error> {
+        let connection = self.inner.shared.connection.clone();
+        let name = options.name.clone().unwrap_or_else(|| link_name("sender"));
+        let room = Room {
+            messages: options.max_queued_messages,
+            bytes: options.max_queued_bytes,
+        };
+        let shared = SenderShared::new(connection.clone(), name.clone(), room);
+        let settled = options.snd_settle_mode == amqp_types::transport::SenderSettleMode::Settled;
+        let attach = Box::new(sender::attach_frame(name, address, options));
+        let handle = Sender::new(shared.clone(), self.inner.clone(), settled);
+        let (reply_to, answer) = oneshot::channel();
+        connection.push(Command::Attach {
+            session: self.inner.shared.clone(),
+            order: crate::driver::AttachOrder {
+                shared: crate::driver::LinkShared::Sender(shared),
+                attach,
+                credit: None,
+            },
+            reply: reply_to,
+        });
+        reply(&connection, answer).await?;
+        Ok(handle)
+    }
+
+    /// Attaches a receiver to a node.
+    ///
+    /// # Errors
+    /// What the peer says when it refuses; whatever ends the session or the connection.
+    ///
+    /// # Cancel safety
+    /// Dropping the future detaches the link.
+    pub async fn create_receiver(&self, address: &str) -> Result<Receiver, Error> {
+        self.create_receiver_with(address, ReceiverOptions::default())
+            .await
+    }
+
+    /// Like [`create_receiver`](Self::create_receiver), with options.
+    pub async fn create_receiver_with(
+        &self,
+        address: &str,
+        options: ReceiverOptions,
+    ) -> Result<Receiver, Error> {
+        let connection = self.inner.shared.connection.clone();
+        let name = options
+            .name
+            .clone()
+            .unwrap_or_else(|| link_name("receiver"));
+        let credit = options.credit;
+        let shared = ReceiverShared::new(connection.clone(), name.clone(), credit.unwrap_or(1));
+        let attach = Box::new(receiver::attach_frame(name, address, options));
+        let handle = Receiver::new(shared.clone(), self.inner.clone());
+        let (reply_to, answer) = oneshot::channel();
+        connection.push(Command::Attach {
+            session: self.inner.shared.clone(),
+            order: crate::driver::AttachOrder {
+                shared: crate::driver::LinkShared::Receiver(shared),
+                attach,
+                credit,
+            },
+            reply: reply_to,
+        });
+        reply(&connection, answer).await?;
+        Ok(handle)
+    }
+
+    /// Ends the session and waits for the peer's answer. Section 2.5.2.
+    ///
+    /// # Errors
+    /// What ended the session, when it was for an error.
+    ///
+    /// # Cancel safety
+    /// The session is ended even when the future is dropped.
+    pub async fn end(&self) -> Result<(), Error> {
+        let connection = &self.inner.shared.connection;
+        let (reply_to, answer) = oneshot::channel();
+        connection.push(Command::End {
+            session: self.inner.shared.clone(),
+            error: None,
+            reply: Some(reply_to),
+        });
+        reply(connection, answer).await
+    }
+}
+
+/// A name that no other link of this process has. [LNK-01]
+pub(crate) fn link_name(kind: &str) -> Str {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    Str::from(format!("{kind}-{}-{n}", std::process::id()))
+}

@@ -1,0 +1,442 @@
+//! Octets that come in: protocol headers, SASL frames, AMQP frames.
+//!
+//! Decides which layer an octet belongs to and routes each frame to its session by the partner's
+//! channel. Sections 2.2, 2.3, 2.4.
+
+use std::time::Instant;
+
+use amqp_types::security::SaslFrame;
+use amqp_types::transport::{Begin, Close, ErrorCondition, Open, Performative};
+use amqp_types::{Decode, Decoder};
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::super::event::Event;
+use super::super::frame::{
+    AMQP_FRAME, FrameHeader, HeaderParse, MIN_MAX_FRAME_SIZE, ProtocolId, SASL_FRAME,
+};
+use super::super::sasl::{Sasl, SaslProgress};
+use super::super::session::{RemoteSession, Session};
+use super::super::violation::Violation;
+use super::{Connection, Key, Local, Reading, Remote, Side};
+
+impl Connection {
+    /// Takes what was read off the front of `buf`; an incomplete frame stays in it. [FRM-18]
+    ///
+    /// A violation has been answered when it is returned: what is owed has to be transmitted.
+    pub fn handle_input(&mut self, now: Instant, buf: &mut BytesMut) -> Result<(), Violation> {
+        loop {
+            let step = match self.reading {
+                Reading::Nothing => {
+                    buf.clear();
+                    return Ok(());
+                }
+                Reading::Header => self.read_header(buf),
+                Reading::Sasl => self.read_sasl(buf),
+                Reading::Amqp => self.read_frame(buf),
+            };
+            match step {
+                Ok(true) => self.last_received = now,
+                Ok(false) => return Ok(()),
+                Err(violation) => {
+                    self.answer(None, violation.clone());
+                    return Err(violation);
+                }
+            }
+        }
+    }
+
+    /// The partner's stream ended. Answers whether that was to be expected.
+    pub fn handle_eof(&mut self) -> bool {
+        let expected = self.remote == Remote::Closed || self.finished;
+        self.reading = Reading::Nothing;
+        self.finished = true;
+        expected
+    }
+
+    /// Reads a protocol header and changes layers. [CON-04] [CON-05] [CON-07] [CON-08]
+    fn read_header(&mut self, buf: &mut BytesMut) -> Result<bool, Violation> {
+        let parsed = ProtocolId::parse(buf);
+        let acceptable = match parsed {
+            HeaderParse::Partial => return Ok(false),
+            HeaderParse::Whole(id) => self.is_due(id).then_some(id),
+            HeaderParse::Version(..) | HeaderParse::Foreign => None,
+        };
+        let Some(id) = acceptable else {
+            if self.side == Side::Listener {
+                // What would have been accepted is the whole answer.
+                let offer = match &self.sasl {
+                    Some(_) if self.local_is_waiting() && !self.amqp_header => ProtocolId::Sasl,
+                    _ => ProtocolId::Amqp,
+                };
+                self.headers.push(offer);
+            }
+            self.reading = Reading::Nothing;
+            self.finished = true;
+            let shown = &buf[..buf.len().min(8)];
+            let detail = format!(
+                "the protocol header {} is not acceptable",
+                shown.escape_ascii()
+            );
+            let violation = Violation::connection(ErrorCondition::NotImplemented, "2.2", detail);
+            self.events.push_back(Event::Violated(violation));
+            return Ok(false);
+        };
+        buf.advance(8);
+        match id {
+            ProtocolId::Sasl => {
+                if self.side == Side::Listener {
+                    self.headers.push(ProtocolId::Sasl);
+                    self.sasl_entered = true;
+                }
+                self.reading = Reading::Sasl;
+            }
+            _ => {
+                self.start_amqp();
+                self.reading = Reading::Amqp;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether this header may come now.
+    fn is_due(&self, id: ProtocolId) -> bool {
+        match (id, self.side) {
+            (ProtocolId::Sasl, Side::Listener) => self.sasl.is_some() && !self.amqp_header,
+            (ProtocolId::Sasl, Side::Client) => self.sasl.is_some() && !self.amqp_header,
+            (ProtocolId::Amqp, Side::Listener) => {
+                self.sasl.is_none() || !self.sasl_required || self.sasl_succeeded()
+            }
+            (ProtocolId::Amqp, Side::Client) => self.amqp_header,
+            (ProtocolId::Tls, _) => false,
+        }
+    }
+
+    fn sasl_succeeded(&self) -> bool {
+        matches!(&self.sasl, Some(Sasl::Server(s)) if s.progress() == SaslProgress::Succeeded)
+    }
+
+    fn local_is_waiting(&self) -> bool {
+        matches!(self.local, Local::Waiting)
+    }
+
+    /// From here on AMQP is spoken: the header is owed, and a client's open behind it.
+    pub(super) fn start_amqp(&mut self) {
+        if !self.amqp_header {
+            self.amqp_header = true;
+            self.headers.push(ProtocolId::Amqp);
+            if self.side == Side::Client && matches!(self.local, Local::Waiting) {
+                self.local = Local::OpenOwed;
+            }
+        }
+    }
+
+    /// Reads one SASL frame. [SASL-04] [FRM-20]
+    fn read_sasl(&mut self, buf: &mut BytesMut) -> Result<bool, Violation> {
+        let Some(frame) = take_frame(buf, SASL_FRAME, self.config.max_frame_size)? else {
+            return Ok(false);
+        };
+        if frame.body.is_empty() {
+            // [SASL-06]
+            return Ok(true);
+        }
+        let mut decoder = Decoder::with_limits(&frame.body, self.config.decode);
+        let decoded = SaslFrame::decode(&mut decoder)
+            .and_then(|decoded| decoder.finish().map(|()| decoded))
+            .map_err(|error| Violation::decode(&error, "5.3.2"))?;
+        let Some(sasl) = &mut self.sasl else {
+            return Ok(true);
+        };
+        let events = &mut self.events;
+        let progress = sasl.on_frame(decoded, &mut |event| events.push_back(event))?;
+        self.after_sasl(&progress);
+        Ok(true)
+    }
+
+    /// Changes layers once authentication has been decided. [SASL-14] [SASL-15]
+    pub(super) fn after_sasl(&mut self, progress: &SaslProgress) {
+        match progress {
+            SaslProgress::Open => {}
+            SaslProgress::Succeeded => {
+                self.reading = Reading::Header;
+                if self.side == Side::Client {
+                    self.start_amqp();
+                }
+            }
+            SaslProgress::Failed(_) => {
+                self.reading = Reading::Nothing;
+                self.finished = true;
+            }
+        }
+    }
+
+    /// Reads one AMQP frame and hands it on.
+    fn read_frame(&mut self, buf: &mut BytesMut) -> Result<bool, Violation> {
+        // Before the own open is written the partner can not know a larger limit. [FRM-15]
+        let limit = match self.local {
+            Local::Waiting if self.side == Side::Client => MIN_MAX_FRAME_SIZE,
+            _ => self.config.max_frame_size,
+        };
+        let Some(frame) = take_frame(buf, AMQP_FRAME, limit)? else {
+            return Ok(false);
+        };
+        let channel = frame.channel;
+        if channel > self.config.channel_max {
+            // [CON-16]
+            return Err(Violation::connection(
+                ErrorCondition::FramingError,
+                "2.7.1",
+                format!(
+                    "channel {channel} is above the channel-max {}",
+                    self.config.channel_max
+                ),
+            ));
+        }
+        if frame.body.is_empty() {
+            // [FRM-11] [CON-40]
+            return Ok(true);
+        }
+        let mut body = frame.body;
+        let mut decoder = Decoder::with_limits(&body, self.config.decode);
+        let performative = match Performative::decode(&mut decoder) {
+            Ok(performative) => performative,
+            Err(_) if self.discarding => return Ok(true),
+            Err(error) => return Err(Violation::decode(&error, "2.3.2")),
+        };
+        let read = decoder.position();
+        if self.discarding && !matches!(performative, Performative::Close(_)) {
+            // [CON-32]
+            return Ok(true);
+        }
+        if self.remote == Remote::Waiting && !matches!(performative, Performative::Open(_)) {
+            // [CON-12] [CON-53] [CON-57]
+            return Err(not_allowed("the first frame has to be an open"));
+        }
+        let session = self.inputs.get(usize::from(channel)).copied().flatten();
+        match performative {
+            Performative::Transfer(transfer) => {
+                body.advance(read);
+                self.in_session(session, channel, |s, events| {
+                    s.on_transfer(transfer, body, events)
+                })
+            }
+            Performative::Disposition(disposition) => {
+                self.in_session(session, channel, |s, events| {
+                    s.on_disposition(disposition, events);
+                    Ok(())
+                })
+            }
+            Performative::Flow(flow) => {
+                self.in_session(session, channel, |s, events| s.on_flow(&flow, events))
+            }
+            Performative::Attach(attach) => {
+                self.in_session(session, channel, |s, events| s.on_attach(*attach, events))
+            }
+            Performative::Detach(detach) => {
+                self.in_session(session, channel, |s, events| s.on_detach(detach, events))
+            }
+            Performative::Begin(begin) => self.on_begin(channel, &begin),
+            Performative::End(end) => self.on_end(session, channel, end),
+            Performative::Open(open) => self.on_open(channel, open),
+            Performative::Close(close) => {
+                self.on_close(close);
+                Ok(())
+            }
+        }
+        .map(|()| true)
+    }
+
+    /// Hands a frame to its session; a mistake in it is answered at its own scope.
+    fn in_session(
+        &mut self,
+        key: Option<Key>,
+        channel: u16,
+        f: impl FnOnce(&mut Session, &mut std::collections::VecDeque<Event>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let Some(key) = key else {
+            return Err(no_session(channel));
+        };
+        let result = self.with(key, |session, events| {
+            if session.discarding {
+                return Ok(());
+            }
+            f(session, events)
+        });
+        match result {
+            Some(Err(violation)) if violation.scope == super::Scope::Connection => Err(violation),
+            Some(Err(violation)) => {
+                self.answer(Some(key), violation);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// [CON-12] [CON-13] [FRM-17]
+    fn on_open(&mut self, channel: u16, open: Box<Open>) -> Result<(), Violation> {
+        if self.remote != Remote::Waiting {
+            return Err(not_allowed("a second open"));
+        }
+        if channel != 0 {
+            return Err(Violation::connection(
+                ErrorCondition::FramingError,
+                "2.4.1",
+                format!("an open on channel {channel}"),
+            ));
+        }
+        self.remote = Remote::Opened;
+        // A broker that refuses says 0 here and gives the reason in the close that follows: the
+        // limit is judged when there is something to send, not before that close could come.
+        self.on_open_limits(&open);
+        let refused = open.max_frame_size < MIN_MAX_FRAME_SIZE;
+        self.limits.max_frame_size = open.max_frame_size.max(MIN_MAX_FRAME_SIZE);
+        let maximum = self.limits.channel_max;
+        for channel in usize::from(maximum) + 1..self.outputs.len() {
+            if let Some(key) = self.outputs[channel].take() {
+                self.sessions.remove(key);
+                self.events.push_back(Event::SessionEnded {
+                    session: key,
+                    error: Some(Box::new(amqp_types::transport::Error::new(
+                        ErrorCondition::NotAllowed,
+                    ))),
+                    by_peer: false,
+                });
+            }
+        }
+        if self.side == Side::Listener {
+            if refused {
+                self.local = Local::OpenOwed;
+                return Err(Violation::connection(
+                    ErrorCondition::InvalidField,
+                    "2.7.1",
+                    format!("max-frame-size {} is below 512", open.max_frame_size),
+                ));
+            }
+            self.open();
+        }
+        self.events.push_back(Event::Opened(open));
+        Ok(())
+    }
+
+    /// [SES-02] [SES-04] [SES-05]
+    fn on_begin(&mut self, channel: u16, begin: &Begin) -> Result<(), Violation> {
+        let at = usize::from(channel);
+        if self.inputs.get(at).is_some_and(Option::is_some) {
+            return Err(Violation::connection(
+                ErrorCondition::NotAllowed,
+                "2.5.5",
+                format!("channel {channel} has a session already"),
+            ));
+        }
+        let (key, incoming) = match begin.remote_channel {
+            Some(mine) => {
+                let answered = self.outputs.get(usize::from(mine)).copied().flatten();
+                let answered = answered.filter(|key| {
+                    self.sessions
+                        .get(*key)
+                        .is_some_and(|s| s.begun && s.remote == RemoteSession::Unmapped)
+                });
+                let key = answered.ok_or_else(|| {
+                    Violation::connection(
+                        ErrorCondition::InvalidField,
+                        "2.5.1",
+                        format!("a begin answers channel {mine}, on which none is due"),
+                    )
+                })?;
+                (key, false)
+            }
+            None => {
+                let output = self.free_output().ok_or_else(|| {
+                    Violation::connection(
+                        ErrorCondition::ResourceLimitExceeded,
+                        "2.7.1",
+                        "no channel is left for another session",
+                    )
+                })?;
+                (
+                    self.insert_session(output, self.config.session.clone()),
+                    true,
+                )
+            }
+        };
+        if self.inputs.len() <= at {
+            self.inputs.resize(at + 1, None);
+        }
+        self.inputs[at] = Some(key);
+        self.with(key, |session, _| session.on_begin(channel, begin));
+        self.owe(key);
+        self.events.push_back(Event::SessionBegun {
+            session: key,
+            incoming,
+        });
+        Ok(())
+    }
+
+    fn on_end(
+        &mut self,
+        session: Option<Key>,
+        channel: u16,
+        end: amqp_types::transport::End,
+    ) -> Result<(), Violation> {
+        let key = session.ok_or_else(|| no_session(channel))?;
+        self.inputs[usize::from(channel)] = None;
+        self.with(key, |session, events| session.on_end(end, events));
+        self.collect(key);
+        Ok(())
+    }
+
+    /// Forgets a session that both sides have ended.
+    pub(super) fn collect(&mut self, key: Key) {
+        if self.sessions.get(key).is_some_and(Session::is_gone)
+            && let Some(session) = self.sessions.remove(key)
+            && let Some(slot) = self.outputs.get_mut(usize::from(session.output))
+        {
+            *slot = None;
+        }
+    }
+
+    /// [CON-27] [CON-29] [FRM-21]
+    fn on_close(&mut self, close: Close) {
+        self.remote = Remote::Closed;
+        self.reading = Reading::Nothing;
+        self.events.push_back(Event::Closed(close.error));
+        if matches!(self.local, Local::Closed) {
+            self.finished = true;
+        } else {
+            self.close(None);
+        }
+    }
+}
+
+struct Frame {
+    channel: u16,
+    body: Bytes,
+}
+
+/// Takes a whole frame off the front of `buf`. [FRM-06] [FRM-08]
+fn take_frame(buf: &mut BytesMut, kind: u8, max: u32) -> Result<Option<Frame>, Violation> {
+    let Some(header) = FrameHeader::parse(buf, kind, max)? else {
+        return Ok(None);
+    };
+    if buf.len() < header.size {
+        return Ok(None);
+    }
+    let mut body = buf.split_to(header.size).freeze();
+    body.advance(header.body);
+    Ok(Some(Frame {
+        channel: header.channel,
+        body,
+    }))
+}
+
+fn not_allowed(detail: &'static str) -> Violation {
+    Violation::connection(ErrorCondition::NotAllowed, "2.4.1", detail)
+}
+
+/// [CON-17]
+fn no_session(channel: u16) -> Violation {
+    Violation::connection(
+        ErrorCondition::NotAllowed,
+        "2.5.1",
+        format!("a frame on channel {channel}, which has no session"),
+    )
+}

@@ -1,0 +1,475 @@
+//! A connection: the layers it goes through, its sessions, its timers.
+//!
+//! Decides what a connection owes and accepts and how a violation is answered. Octets come in
+//! through `input`, frames go out through `transmit`; sockets, clocks and users are the driver's.
+//! Sections 2.2, 2.4, 5.3.
+
+mod config;
+mod input;
+mod transmit;
+
+use amqp_types::messaging::DeliveryState;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use amqp_types::Binary;
+use amqp_types::security::SaslCode;
+use amqp_types::transport::{Attach, Error, ErrorCondition, Open};
+
+pub use config::Config;
+
+use super::arena::{Arena, Key};
+use super::delivery::Outgoing;
+use super::event::{Event, LinkKey};
+use super::frame::{MIN_MAX_FRAME_SIZE, ProtocolId};
+use super::sasl::{Sasl, SaslClient, SaslFailure, SaslServer};
+use super::session::{Session, SessionConfig};
+use super::violation::{Scope, Violation};
+
+/// Which end of the connection this is: who connected speaks first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Client,
+    Listener,
+}
+
+/// What is read next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// A protocol header.
+    Header,
+    /// Frames of the SASL layer.
+    Sasl,
+    /// AMQP frames.
+    Amqp,
+    /// Nothing any more.
+    Nothing,
+}
+
+/// How far our side has come. Section 2.4.7.
+///
+/// ```text
+/// Waiting ──▶ OpenOwed ──▶ Opened ──▶ CloseOwed ──▶ Closed
+/// ```
+#[derive(Debug)]
+enum Local {
+    /// The layers below are not through, or a listener awaits the partner's open.
+    Waiting,
+    OpenOwed,
+    Opened,
+    CloseOwed(Option<Box<Error>>),
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remote {
+    Waiting,
+    Opened,
+    Closed,
+}
+
+/// The limits that the partner announced. Section 2.7.1.
+#[derive(Clone, Copy, Debug)]
+struct RemoteLimits {
+    max_frame_size: u32,
+    channel_max: u16,
+    idle_time_out: Option<Duration>,
+}
+
+/// The engine of one connection.
+#[derive(Debug)]
+pub struct Connection {
+    side: Side,
+    config: Config,
+    reading: Reading,
+    local: Local,
+    remote: Remote,
+    /// What the partner's open said; before it came, what is safe. [FRM-16]
+    limits: RemoteLimits,
+    sasl: Option<Sasl>,
+    /// Whether a listener takes a connection without the SASL layer.
+    sasl_required: bool,
+    /// Protocol headers that have to be written.
+    headers: Vec<ProtocolId>,
+    /// Whether the AMQP header has been written or is among `headers`.
+    amqp_header: bool,
+    /// Whether the open has been written.
+    open_written: bool,
+    /// Whether a listener has entered the SASL layer.
+    sasl_entered: bool,
+    /// After an error close everything but the partner's close is dropped. [CON-32]
+    discarding: bool,
+    /// The connection is over as soon as what is owed has been written.
+    finished: bool,
+
+    sessions: Arena<Session>,
+    /// Sessions by the partner's channel.
+    inputs: Vec<Option<Key>>,
+    /// Sessions by our channel.
+    outputs: Vec<Option<Key>>,
+    /// Sessions that owe frames.
+    owing: VecDeque<Key>,
+    events: VecDeque<Event>,
+
+    last_received: Instant,
+    last_sent: Instant,
+    heartbeat_owed: bool,
+}
+
+impl Connection {
+    /// The end that connects. Without `sasl` the SASL layer is left out.
+    pub fn client(now: Instant, config: Config, sasl: Option<SaslClient>) -> Self {
+        let mut connection = Self::new(now, Side::Client, config, sasl.map(Sasl::Client));
+        match connection.sasl {
+            Some(_) => connection.headers.push(ProtocolId::Sasl),
+            None => connection.start_amqp(),
+        }
+        connection
+    }
+
+    /// The end that is connected to. With `sasl` the layer is offered, and demanded if `required`.
+    pub fn listener(
+        now: Instant,
+        config: Config,
+        sasl: Option<SaslServer>,
+        required: bool,
+    ) -> Self {
+        let mut connection = Self::new(now, Side::Listener, config, sasl.map(Sasl::Server));
+        connection.sasl_required = required && connection.sasl.is_some();
+        connection
+    }
+
+    fn new(now: Instant, side: Side, mut config: Config, sasl: Option<Sasl>) -> Self {
+        // [FRM-17]
+        config.max_frame_size = config.max_frame_size.max(MIN_MAX_FRAME_SIZE);
+        Self {
+            side,
+            config,
+            reading: Reading::Header,
+            local: Local::Waiting,
+            remote: Remote::Waiting,
+            limits: RemoteLimits {
+                max_frame_size: MIN_MAX_FRAME_SIZE,
+                channel_max: 0,
+                idle_time_out: None,
+            },
+            sasl,
+            sasl_required: false,
+            headers: Vec::new(),
+            amqp_header: false,
+            open_written: false,
+            sasl_entered: false,
+            discarding: false,
+            finished: false,
+            sessions: Arena::default(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            owing: VecDeque::new(),
+            events: VecDeque::new(),
+            last_received: now,
+            last_sent: now,
+            heartbeat_owed: false,
+        }
+    }
+
+    // ---- outputs -----------------------------------------------------------------------------
+
+    /// What happened since the last call, oldest first.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When `handle_timeout` has to be called at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if matches!(self.local, Local::Closed) || self.finished {
+            return None;
+        }
+        let silence = self.config.idle_time_out.map(|t| self.last_received + t);
+        let heartbeat = self.heartbeat_due();
+        [silence, heartbeat].into_iter().flatten().min()
+    }
+
+    /// Whether the connection is over: nothing is read any more and, once what is owed has been
+    /// written, nothing is written either.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Why SASL failed, where it did.
+    pub fn sasl_failure(&self) -> Option<&SaslFailure> {
+        match &self.sasl {
+            Some(Sasl::Client(client)) => client.failure(),
+            _ => None,
+        }
+    }
+
+    /// Whether the partner's close has come.
+    pub fn is_remote_closed(&self) -> bool {
+        self.remote == Remote::Closed
+    }
+
+    // ---- inputs ------------------------------------------------------------------------------
+
+    /// Takes note of the time: heartbeats fall due, a silent partner is given up. [CON-37] [CON-38]
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.heartbeat_due().is_some_and(|due| due <= now) {
+            self.heartbeat_owed = true;
+        }
+        if let Some(limit) = self.config.idle_time_out
+            && now.saturating_duration_since(self.last_received) >= limit
+            && !self.finished
+            && !matches!(self.local, Local::CloseOwed(_) | Local::Closed)
+        {
+            self.answer(
+                None,
+                Violation::connection(
+                    ErrorCondition::ResourceLimitExceeded,
+                    "2.4.5",
+                    format!("nothing was received for {} ms", limit.as_millis()),
+                ),
+            );
+        }
+    }
+
+    fn heartbeat_due(&self) -> Option<Instant> {
+        if !matches!(self.local, Local::Opened) {
+            return None;
+        }
+        // [CON-37]: at half of what the partner allows, and only when nothing else was sent.
+        self.limits.idle_time_out.map(|t| self.last_sent + t / 2)
+    }
+
+    // ---- the connection's verbs --------------------------------------------------------------
+
+    /// Lets a listener answer the partner's open. A client's open goes out by itself.
+    pub fn open(&mut self) {
+        if matches!(self.local, Local::Waiting) && self.side == Side::Listener {
+            self.local = Local::OpenOwed;
+        }
+    }
+
+    /// Closes the connection; only the first call counts. [CON-25]
+    pub fn close(&mut self, error: Option<Box<Error>>) {
+        match self.local {
+            Local::CloseOwed(_) | Local::Closed => {}
+            _ => {
+                self.discarding |= error.is_some();
+                self.local = Local::CloseOwed(error);
+            }
+        }
+    }
+
+    /// Continues a client's authentication with a challenge.
+    pub fn sasl_challenge(&mut self, challenge: Binary) {
+        if let Some(Sasl::Server(server)) = &mut self.sasl {
+            server.challenge(challenge);
+        }
+    }
+
+    /// Decides a client's authentication.
+    pub fn sasl_outcome(&mut self, code: SaslCode, additional_data: Option<Binary>) {
+        if let Some(Sasl::Server(server)) = &mut self.sasl {
+            server.outcome(code, additional_data);
+            let progress = server.progress();
+            self.after_sasl(&progress);
+        }
+    }
+
+    /// Begins a session on the lowest free channel; `None` when there is none. [SES-01] [SES-03] [CON-15]
+    pub fn begin(&mut self, config: SessionConfig) -> Option<Key> {
+        if matches!(self.local, Local::CloseOwed(_) | Local::Closed) {
+            return None;
+        }
+        let output = self.free_output()?;
+        Some(self.insert_session(output, config))
+    }
+
+    fn insert_session(&mut self, output: u16, config: SessionConfig) -> Key {
+        let key = self.sessions.insert(Session::new(output, config));
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.key = key;
+        }
+        self.outputs[usize::from(output)] = Some(key);
+        self.owe(key);
+        key
+    }
+
+    fn free_output(&mut self) -> Option<u16> {
+        let free = self.outputs.iter().position(Option::is_none);
+        let channel = free.unwrap_or(self.outputs.len());
+        let limit = match self.remote {
+            // More sessions wait for the partner's open; what they may use is checked then.
+            Remote::Waiting => self.config.channel_max,
+            _ => self.limits.channel_max.min(self.config.channel_max),
+        };
+        let channel = u16::try_from(channel).ok().filter(|c| *c <= limit)?;
+        if free.is_none() {
+            self.outputs.push(None);
+        }
+        Some(channel)
+    }
+
+    fn owe(&mut self, key: Key) {
+        if let Some(session) = self.sessions.get_mut(key)
+            && !session.listed
+        {
+            session.listed = true;
+            self.owing.push_back(key);
+        }
+    }
+
+    /// Works on one session, and notes what it owes afterwards.
+    fn with<R>(
+        &mut self,
+        key: Key,
+        f: impl FnOnce(&mut Session, &mut VecDeque<Event>) -> R,
+    ) -> Option<R> {
+        let session = self.sessions.get_mut(key)?;
+        let result = f(session, &mut self.events);
+        if !session.listed && session.owes() {
+            session.listed = true;
+            self.owing.push_back(key);
+        }
+        Some(result)
+    }
+
+    /// The only place where a mistake becomes a frame: a close, an end or a detach. [SES-12] [LNK-37]
+    fn answer(&mut self, session: Option<Key>, violation: Violation) {
+        let error = Box::new(violation.to_error());
+        match (violation.scope, session) {
+            (Scope::Link(link), Some(key)) => {
+                self.with(key, |session, events| {
+                    session.detach(link, true, Some(error.clone()));
+                    events.push_back(Event::LinkDetached {
+                        link: LinkKey { session: key, link },
+                        closed: true,
+                        error: Some(error),
+                        by_peer: false,
+                    });
+                });
+            }
+            (Scope::Session, Some(key)) => {
+                self.with(key, |session, events| {
+                    session.end(Some(error.clone()));
+                    events.push_back(Event::SessionEnded {
+                        session: key,
+                        error: Some(error),
+                        by_peer: false,
+                    });
+                });
+            }
+            _ => {
+                self.events.push_back(Event::Violated(violation));
+                match self.local {
+                    // Nothing but the layers below has been spoken: there is nothing to close.
+                    Local::Waiting if !self.amqp_header => {
+                        self.reading = Reading::Nothing;
+                        self.finished = true;
+                    }
+                    _ => self.close(Some(error)),
+                }
+            }
+        }
+    }
+
+    // ---- the sessions' and links' verbs ------------------------------------------------------
+
+    /// Ends a session.
+    pub fn end(&mut self, session: Key, error: Option<Box<Error>>) {
+        self.with(session, |session, _| session.end(error));
+    }
+
+    /// Attaches a link; receivers keep `credit` granted by themselves. `None` when no handle is left.
+    pub fn attach(
+        &mut self,
+        session: Key,
+        attach: Box<Attach>,
+        credit: Option<u32>,
+    ) -> Option<LinkKey> {
+        let link = self.with(session, |s, _| s.attach(attach, credit))??;
+        Some(LinkKey { session, link })
+    }
+
+    /// Accepts a link that the partner attached.
+    pub fn accept_link(&mut self, link: LinkKey, attach: Box<Attach>, credit: Option<u32>) {
+        self.with(link.session, |s, _| {
+            s.accept_link(link.link, attach, credit)
+        });
+    }
+
+    /// Refuses a link that the partner attached. [LNK-08]
+    pub fn refuse_link(&mut self, link: LinkKey, attach: Box<Attach>, error: Box<Error>) {
+        self.with(link.session, |s, _| s.refuse_link(link.link, attach, error));
+    }
+
+    /// Detaches a link, or closes it.
+    pub fn detach(&mut self, link: LinkKey, closed: bool, error: Option<Box<Error>>) {
+        self.with(link.session, |s, _| s.detach(link.link, closed, error));
+    }
+
+    /// Queues messages on a sending link.
+    pub fn send(&mut self, link: LinkKey, messages: impl IntoIterator<Item = Outgoing>) {
+        self.with(link.session, |s, _| s.send(link.link, messages));
+    }
+
+    /// Takes back a message that has not been handed to the transport; answers whether it was there.
+    pub fn withdraw(&mut self, link: LinkKey, seq: u64) -> bool {
+        self.with(link.session, |s, _| s.withdraw(link.link, seq)) == Some(true)
+    }
+
+    /// The application took deliveries of `frames` frames off its queue.
+    pub fn taken(&mut self, session: Key, frames: u32) {
+        self.with(session, |s, _| s.taken(frames));
+    }
+
+    /// The application is done with `n` deliveries of a link.
+    pub fn consumed(&mut self, link: LinkKey, n: u32) {
+        self.with(link.session, |s, _| s.consumed(link.link, n));
+    }
+
+    /// Reports the outcome of a delivery, and settles it if `settled`.
+    pub fn settle(&mut self, session: Key, id: u32, state: Option<DeliveryState>, settled: bool) {
+        self.with(session, |s, _| s.settle(id, state, settled));
+    }
+
+    /// Grants exactly `credit` on a receiving link, by hand from now on.
+    pub fn set_credit(&mut self, link: LinkKey, credit: u32) {
+        self.with(link.session, |s, _| s.set_credit(link.link, credit));
+    }
+
+    /// Keeps `window` granted on a receiving link by itself from now on.
+    pub fn set_auto_credit(&mut self, link: LinkKey, window: u32) {
+        self.with(link.session, |s, _| s.set_auto_credit(link.link, window));
+    }
+
+    /// Asks the sender to use up its credit.
+    pub fn drain(&mut self, link: LinkKey) {
+        self.with(link.session, |s, events| s.drain(link.link, events));
+    }
+
+    /// How many deliveries of a session are unsettled: sent, received. For tests and metrics.
+    pub fn unsettled(&self, session: Key) -> (usize, usize) {
+        self.sessions
+            .get(session)
+            .map_or((0, 0), Session::unsettled)
+    }
+
+    /// How many sessions and links there are. For tests and metrics.
+    pub fn counts(&self) -> (usize, usize) {
+        let links = self.sessions.iter().map(|(_, s)| s.link_count()).sum();
+        (self.sessions.len(), links)
+    }
+
+    /// The partner's open, as far as it limits what we send.
+    fn on_open_limits(&mut self, open: &Open) {
+        self.limits = RemoteLimits {
+            max_frame_size: open.max_frame_size,
+            channel_max: open.channel_max,
+            // [CON-35]
+            idle_time_out: open
+                .idle_time_out
+                .filter(|t| t.0 > 0)
+                .map(|t| Duration::from_millis(u64::from(t.0))),
+        };
+    }
+}

@@ -1,0 +1,259 @@
+//! Link credit, seen from both ends.
+//!
+//! Decides how much may be sent and when more is granted. Serial numbers wrap (RFC 1982). Writing
+//! the flow frames is left to the session. Section 2.6.7.
+
+/// The sending end: what the receiver has granted. [LNK-24] [LNK-26] [LNK-28]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SenderCredit {
+    initial: u32,
+    delivery_count: u32,
+    credit: u32,
+    drain: bool,
+}
+
+impl SenderCredit {
+    /// A new link: no credit. [LNK-36]
+    pub(crate) fn new(initial_delivery_count: u32) -> Self {
+        Self {
+            initial: initial_delivery_count,
+            delivery_count: initial_delivery_count,
+            credit: 0,
+            drain: false,
+        }
+    }
+
+    pub(crate) fn credit(&self) -> u32 {
+        self.credit
+    }
+
+    pub(crate) fn delivery_count(&self) -> u32 {
+        self.delivery_count
+    }
+
+    pub(crate) fn draining(&self) -> bool {
+        self.drain
+    }
+
+    /// Takes the credit for one delivery, if there is any. [LNK-29]
+    pub(crate) fn take(&mut self) -> bool {
+        if self.credit == 0 {
+            return false;
+        }
+        self.credit -= 1;
+        self.delivery_count = self.delivery_count.wrapping_add(1);
+        true
+    }
+
+    /// The receiver's view arrives: credit counts from its delivery-count. [LNK-26] [LNK-27] [PRF-08]
+    pub(crate) fn on_flow(
+        &mut self,
+        delivery_count: Option<u32>,
+        credit: Option<u32>,
+        drain: bool,
+    ) {
+        if let Some(credit) = credit {
+            let theirs = delivery_count.unwrap_or(self.initial);
+            let left = theirs
+                .wrapping_add(credit)
+                .wrapping_sub(self.delivery_count);
+            // A limit that lies behind us in serial order means no credit.
+            self.credit = if (left as i32) < 0 && credit < 1 << 31 {
+                0
+            } else {
+                left
+            };
+        }
+        self.drain = drain;
+    }
+
+    /// Nothing more to send: a drain uses up the credit at once. Answers whether a flow is owed. [LNK-31]
+    pub(crate) fn drained(&mut self) -> bool {
+        if !self.drain || self.credit == 0 {
+            return false;
+        }
+        self.delivery_count = self.delivery_count.wrapping_add(self.credit);
+        self.credit = 0;
+        true
+    }
+}
+
+/// The receiving end: what has been granted and what is still to be granted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReceiverCredit {
+    /// The sender's delivery-count as far as it is known.
+    delivery_count: Option<u32>,
+    credit: u32,
+    /// How much is kept granted, or `None` when the application grants by hand.
+    auto: Option<u32>,
+    /// Deliveries that came and that the application has not finished with.
+    outstanding: u32,
+    drain: bool,
+}
+
+impl ReceiverCredit {
+    pub(crate) fn new(auto: Option<u32>) -> Self {
+        Self {
+            delivery_count: None,
+            credit: 0,
+            auto,
+            outstanding: 0,
+            drain: false,
+        }
+    }
+
+    /// The sender's attach: its initial-delivery-count is the starting point. [LNK-28]
+    pub(crate) fn on_attach(&mut self, initial_delivery_count: u32) {
+        self.delivery_count = Some(initial_delivery_count);
+    }
+
+    pub(crate) fn credit(&self) -> u32 {
+        self.credit
+    }
+
+    pub(crate) fn outstanding(&self) -> u32 {
+        self.outstanding
+    }
+
+    pub(crate) fn draining(&self) -> bool {
+        self.drain
+    }
+
+    /// What a flow says of the delivery-count: nothing before the sender's attach. [PRF-07]
+    pub(crate) fn delivery_count(&self) -> Option<u32> {
+        self.delivery_count
+    }
+
+    /// A delivery begins. Answers `false` when it was not covered by credit. [LNK-25]
+    pub(crate) fn on_delivery(&mut self) -> bool {
+        self.delivery_count = self.delivery_count.map(|count| count.wrapping_add(1));
+        self.outstanding += 1;
+        let covered = self.credit > 0;
+        self.credit = self.credit.saturating_sub(1);
+        covered
+    }
+
+    /// The application is done with `n` deliveries.
+    pub(crate) fn consumed(&mut self, n: u32) {
+        self.outstanding = self.outstanding.saturating_sub(n);
+    }
+
+    /// Switches to automatic credit of `window`, or to manual with what is granted now.
+    pub(crate) fn set_auto(&mut self, window: Option<u32>) {
+        self.auto = window;
+    }
+
+    /// Grants exactly `credit` from now on. Answers whether a flow is owed.
+    pub(crate) fn set(&mut self, credit: u32) -> bool {
+        let changed = self.credit != credit;
+        self.credit = credit;
+        changed
+    }
+
+    /// Asks the sender to use up or give back what is granted.
+    pub(crate) fn start_drain(&mut self) {
+        self.drain = true;
+    }
+
+    /// Tops automatic credit up once half of it is used. Answers whether a flow is owed.
+    pub(crate) fn top_up(&mut self) -> bool {
+        let Some(window) = self.auto else {
+            return false;
+        };
+        if self.drain {
+            return false;
+        }
+        let wanted = window.saturating_sub(self.outstanding);
+        if wanted <= self.credit || wanted - self.credit < window.div_ceil(2) {
+            return false;
+        }
+        self.credit = wanted;
+        true
+    }
+
+    /// The sender's view arrives. Answers whether a drain has come to its end. [LNK-32]
+    pub(crate) fn on_flow(&mut self, delivery_count: Option<u32>) -> bool {
+        if let (Some(mine), Some(theirs)) = (self.delivery_count, delivery_count) {
+            let used = theirs.wrapping_sub(mine);
+            if (used as i32) > 0 {
+                self.credit = self.credit.saturating_sub(used);
+                self.delivery_count = Some(theirs);
+            }
+        }
+        if self.drain && self.credit == 0 {
+            self.drain = false;
+            return true;
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credit_counts_from_the_receivers_delivery_count() {
+        // tests: [LNK-26] [LNK-28]
+        let mut sender = SenderCredit::new(u32::MAX);
+        assert!(!sender.take());
+        sender.on_flow(Some(u32::MAX), Some(4), false);
+        assert!(sender.take() && sender.take());
+        assert_eq!(sender.delivery_count(), 1);
+        sender.on_flow(Some(0), Some(4), false);
+        assert_eq!(sender.credit(), 3);
+        sender.on_flow(Some(0), Some(0), false);
+        assert_eq!(sender.credit(), 0);
+    }
+
+    #[test]
+    fn a_flow_without_delivery_count_counts_from_the_start() {
+        // tests: [LNK-27] [PRF-08]
+        let mut sender = SenderCredit::new(10);
+        sender.on_flow(Some(10), Some(2), false);
+        assert!(sender.take() && sender.take());
+        sender.on_flow(None, Some(5), false);
+        assert_eq!(sender.credit(), 3);
+        sender.on_flow(None, None, false);
+        assert_eq!(sender.credit(), 3);
+    }
+
+    #[test]
+    fn a_drain_uses_the_credit_up() {
+        // tests: [LNK-31] [LNK-32]
+        let mut sender = SenderCredit::new(7);
+        let mut receiver = ReceiverCredit::new(None);
+        receiver.on_attach(7);
+        receiver.set(10);
+        receiver.start_drain();
+        sender.on_flow(receiver.delivery_count(), Some(receiver.credit()), true);
+        assert!(sender.take());
+        assert!(receiver.on_delivery());
+        assert!(sender.drained());
+        assert!(!sender.drained());
+        assert_eq!((sender.credit(), sender.delivery_count()), (0, 17));
+        assert!(receiver.on_flow(Some(17)));
+        assert_eq!(
+            (receiver.credit(), receiver.delivery_count()),
+            (0, Some(17))
+        );
+    }
+
+    #[test]
+    fn automatic_credit_is_topped_up_at_half() {
+        let mut receiver = ReceiverCredit::new(Some(10));
+        receiver.on_attach(0);
+        assert!(receiver.top_up());
+        assert_eq!(receiver.credit(), 10);
+        for _ in 0..8 {
+            assert!(receiver.on_delivery());
+        }
+        assert!(!receiver.top_up(), "all eight are still outstanding");
+        receiver.consumed(4);
+        assert!(!receiver.top_up(), "four of ten are not half");
+        receiver.consumed(1);
+        assert!(receiver.top_up());
+        assert_eq!(receiver.credit() + receiver.outstanding(), 10);
+        assert_eq!(receiver.delivery_count(), Some(8));
+    }
+}

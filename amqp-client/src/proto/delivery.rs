@@ -1,0 +1,193 @@
+//! Deliveries: tags, what is queued to be sent, what came in, and a message in pieces.
+//!
+//! Decides what the engine remembers of one delivery. When it is sent or settled is left to the
+//! links and the session. Sections 2.6.12, 2.6.14.
+
+use amqp_types::messaging::DeliveryState;
+use amqp_types::transport::ReceiverSettleMode;
+use bytes::{Bytes, BytesMut};
+
+use super::arena::Key;
+
+/// A delivery-tag, held in place: at most 32 octets. Section 2.8.7. [LNK-42]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tag {
+    len: u8,
+    octets: [u8; Tag::MAX],
+}
+
+impl Tag {
+    /// The most octets that a tag may have.
+    pub const MAX: usize = 32;
+
+    /// A tag of these octets, or `None` when there are too many. [LNK-43]
+    pub fn new(octets: &[u8]) -> Option<Self> {
+        let mut tag = Self {
+            len: u8::try_from(octets.len()).ok()?,
+            octets: [0; Self::MAX],
+        };
+        tag.octets.get_mut(..octets.len())?.copy_from_slice(octets);
+        Some(tag)
+    }
+
+    /// The shortest tag for a counter: its big-endian octets without leading zeros, at least one.
+    pub fn from_counter(counter: u64) -> Self {
+        let octets = counter.to_be_bytes();
+        let skip = (counter.leading_zeros() as usize / 8).min(7);
+        let mut tag = Self {
+            len: (8 - skip) as u8,
+            octets: [0; Self::MAX],
+        };
+        tag.octets[..8 - skip].copy_from_slice(&octets[skip..]);
+        tag
+    }
+
+    /// The octets.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.octets[..usize::from(self.len)]
+    }
+}
+
+impl std::fmt::Debug for Tag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tag(")?;
+        for octet in self.as_bytes() {
+            write!(f, "{octet:02x}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// A message to be sent, already encoded.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The sender's own name for it, echoed in events; ascending within a link.
+    pub seq: u64,
+    /// The encoded message.
+    pub payload: Bytes,
+    /// Whether it is sent settled.
+    pub settled: bool,
+    /// The tag, or `None` for one made of `seq`.
+    pub tag: Option<Box<Tag>>,
+    /// The message format; 0 for the standard's. Section 2.8.11.
+    pub message_format: u32,
+    /// The delivery state sent along, if any.
+    pub state: Option<Box<DeliveryState>>,
+}
+
+impl Outgoing {
+    /// The tag that goes on the wire.
+    pub(crate) fn wire_tag(&self) -> Tag {
+        self.tag
+            .as_deref()
+            .copied()
+            .unwrap_or_else(|| Tag::from_counter(self.seq))
+    }
+}
+
+/// A delivery that was sent and is not settled yet.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) link: Key,
+    pub(crate) message: Outgoing,
+    /// The last state that the receiver reported.
+    pub(crate) remote: Option<DeliveryState>,
+}
+
+/// A delivery that was received and is not settled yet.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) link: Key,
+    /// The outcome that was sent without settling, in settle mode second.
+    pub(crate) local: Option<DeliveryState>,
+}
+
+/// A delivery that came in whole.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The delivery-id, by which it is settled.
+    pub id: u32,
+    /// The delivery-tag.
+    pub tag: Tag,
+    /// The message format. Section 2.8.11.
+    pub message_format: u32,
+    /// Whether the sender has settled it already.
+    pub settled: bool,
+    /// How the receiver settles it: the link's mode, or the transfer's own. Section 2.7.5. [PRF-16]
+    pub mode: ReceiverSettleMode,
+    /// The state that came with the transfer, if any.
+    pub state: Option<Box<DeliveryState>>,
+    /// The encoded message.
+    pub payload: Bytes,
+    /// How many transfer frames it took.
+    pub frames: u32,
+}
+
+/// A delivery of which not all transfers have come. [LNK-54]
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    pub(crate) head: Incoming,
+    parts: Vec<Bytes>,
+    len: usize,
+}
+
+impl Assembly {
+    pub(crate) fn new(head: Incoming) -> Self {
+        Self {
+            head,
+            parts: Vec::new(),
+            len: 0,
+        }
+    }
+
+    /// The octets so far.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn push(&mut self, part: Bytes) {
+        if !part.is_empty() {
+            self.len += part.len();
+            self.parts.push(part);
+        }
+        self.head.frames += 1;
+    }
+
+    /// The delivery in one piece; copies once, and only when there were several parts.
+    pub(crate) fn finish(mut self) -> Incoming {
+        self.head.payload = match self.parts.len() {
+            0 => Bytes::new(),
+            1 => self.parts.remove(0),
+            _ => {
+                let mut whole = BytesMut::with_capacity(self.len);
+                for part in &self.parts {
+                    whole.extend_from_slice(part);
+                }
+                whole.freeze()
+            }
+        };
+        self.head
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tag;
+
+    #[test]
+    fn a_tag_has_at_most_32_octets() {
+        // tests: [LNK-42] [LNK-43]
+        assert!(Tag::new(&[7; 33]).is_none());
+        assert!(Tag::new(&[7; 300]).is_none());
+        let tag = Tag::new(&[7; 32]).expect("32 octets are allowed");
+        assert_eq!(tag.as_bytes(), [7; 32]);
+    }
+
+    #[test]
+    fn counters_make_short_distinct_tags() {
+        assert_eq!(Tag::from_counter(0).as_bytes(), [0]);
+        assert_eq!(Tag::from_counter(255).as_bytes(), [255]);
+        assert_eq!(Tag::from_counter(256).as_bytes(), [1, 0]);
+        assert_eq!(Tag::from_counter(u64::MAX).as_bytes(), [255; 8]);
+    }
+}

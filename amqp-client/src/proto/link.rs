@@ -1,0 +1,248 @@
+//! One link endpoint: its handles, how far each side is attached, and the sender's or receiver's part.
+//!
+//! Decides which frames a link owes and may take. Windows, delivery-ids and the unsettled maps are
+//! the session's. Section 2.6.
+
+use std::collections::VecDeque;
+
+use amqp_types::Str;
+use amqp_types::transport::{
+    Attach, Error, ReceiverSettleMode, Role, SenderSettleMode, SequenceNo,
+};
+
+use super::credit::{ReceiverCredit, SenderCredit};
+use super::delivery::{Assembly, Outgoing};
+
+/// How far our side of a link has come.
+///
+/// ```text
+/// Offered ──accept──▶ AttachOwed ──sent──▶ Attached ──▶ DetachOwed ──sent──▶ Detached
+///    └──────refuse────────┘ (a detach follows at once)
+/// ```
+#[derive(Debug)]
+pub(crate) enum Local {
+    /// The partner attached; the application has not answered.
+    Offered,
+    /// The attach has to be written; when it refuses the link, so has the detach behind it.
+    AttachOwed {
+        attach: Box<Attach>,
+        then: Option<DetachOwed>,
+    },
+    Attached,
+    DetachOwed(DetachOwed),
+    Detached {
+        closed: bool,
+    },
+}
+
+/// A detach that has to be written.
+#[derive(Debug)]
+pub(crate) struct DetachOwed {
+    pub(crate) closed: bool,
+    pub(crate) error: Option<Box<Error>>,
+}
+
+/// How far the partner's side has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remote {
+    Unattached,
+    Attached,
+    Detached { closed: bool },
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) name: Str,
+    /// Our handle for what we send. [LNK-06]
+    pub(crate) output: u32,
+    /// The partner's handle for what it sends.
+    pub(crate) input: Option<u32>,
+    pub(crate) local: Local,
+    pub(crate) remote: Remote,
+    /// After an error detach everything but the partner's detach is dropped. [LNK-38]
+    pub(crate) discarding: bool,
+    pub(crate) snd_settle_mode: SenderSettleMode,
+    pub(crate) rcv_settle_mode: ReceiverSettleMode,
+    /// The largest message that the partner takes; `None` is any. [LNK-39]
+    pub(crate) remote_max_message_size: Option<u64>,
+    pub(crate) flow_owed: bool,
+    pub(crate) echo: bool,
+    /// Whether the link stands in the session's list of links that owe frames.
+    pub(crate) listed: bool,
+    pub(crate) end: End,
+}
+
+/// Which end of the link is ours.
+#[derive(Debug)]
+pub(crate) enum End {
+    Sender(SenderEnd),
+    Receiver(ReceiverEnd),
+}
+
+#[derive(Debug)]
+pub(crate) struct SenderEnd {
+    pub(crate) credit: SenderCredit,
+    pub(crate) queue: VecDeque<Outgoing>,
+    pub(crate) progress: Option<Progress>,
+    /// Whether the link stands in the session's list of links with something to send.
+    pub(crate) ready: bool,
+}
+
+/// A delivery of which some transfers have been written.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    pub(crate) message: Outgoing,
+    pub(crate) sent: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct ReceiverEnd {
+    pub(crate) credit: ReceiverCredit,
+    pub(crate) assembly: Option<Assembly>,
+    /// The largest message that we take; 0 is any. [LNK-40]
+    pub(crate) max_message_size: u64,
+    /// The sender's last word on how much it has to send.
+    pub(crate) available: u32,
+}
+
+impl Link {
+    /// A link that we are going to attach.
+    pub(crate) fn outgoing(attach: Box<Attach>, output: u32, credit: Option<u32>) -> Self {
+        let mut link = Self::base(&attach, attach.role, credit);
+        link.output = output;
+        link.local = Local::AttachOwed { attach, then: None };
+        link
+    }
+
+    /// A link that the partner attached and that the application has not answered.
+    pub(crate) fn incoming(attach: &Attach, output: u32) -> Self {
+        let role = opposite(attach.role);
+        let mut link = Self::base(attach, role, None);
+        link.output = output;
+        link.input = Some(attach.handle.0);
+        link.on_remote_attach(attach);
+        link
+    }
+
+    fn base(attach: &Attach, role: Role, credit: Option<u32>) -> Self {
+        let end = match role {
+            Role::Sender => End::Sender(SenderEnd {
+                credit: SenderCredit::new(
+                    attach.initial_delivery_count.map_or(0, |SequenceNo(n)| n),
+                ),
+                queue: VecDeque::new(),
+                progress: None,
+                ready: false,
+            }),
+            Role::Receiver => End::Receiver(ReceiverEnd {
+                credit: ReceiverCredit::new(credit),
+                assembly: None,
+                max_message_size: attach.max_message_size.unwrap_or(0),
+                available: 0,
+            }),
+        };
+        Self {
+            name: attach.name.clone(),
+            output: 0,
+            input: None,
+            local: Local::Offered,
+            remote: Remote::Unattached,
+            discarding: false,
+            snd_settle_mode: attach.snd_settle_mode,
+            rcv_settle_mode: attach.rcv_settle_mode,
+            remote_max_message_size: None,
+            flow_owed: false,
+            echo: false,
+            listed: false,
+            end,
+        }
+    }
+
+    /// The partner's attach: what its side owns is taken from it. [LNK-10] [LNK-14]
+    pub(crate) fn on_remote_attach(&mut self, attach: &Attach) {
+        self.input = Some(attach.handle.0);
+        self.remote = Remote::Attached;
+        self.remote_max_message_size = attach.max_message_size.filter(|size| *size != 0);
+        match &mut self.end {
+            End::Sender(_) => self.rcv_settle_mode = attach.rcv_settle_mode,
+            End::Receiver(receiver) => {
+                self.snd_settle_mode = attach.snd_settle_mode;
+                let initial = attach.initial_delivery_count.map_or(0, |SequenceNo(n)| n);
+                receiver.credit.on_attach(initial);
+            }
+        }
+    }
+
+    /// The application accepts a link that the partner attached.
+    pub(crate) fn accept(&mut self, attach: Box<Attach>, credit: Option<u32>) {
+        match &mut self.end {
+            End::Sender(sender) => {
+                let initial = attach.initial_delivery_count.map_or(0, |SequenceNo(n)| n);
+                sender.credit = SenderCredit::new(initial);
+                self.snd_settle_mode = attach.snd_settle_mode;
+            }
+            End::Receiver(receiver) => {
+                receiver.credit.set_auto(credit);
+                receiver.max_message_size = attach.max_message_size.unwrap_or(0);
+                self.rcv_settle_mode = attach.rcv_settle_mode;
+            }
+        }
+        self.local = Local::AttachOwed { attach, then: None };
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        match self.end {
+            End::Sender(_) => Role::Sender,
+            End::Receiver(_) => Role::Receiver,
+        }
+    }
+
+    pub(crate) fn sender(&mut self) -> Option<&mut SenderEnd> {
+        match &mut self.end {
+            End::Sender(sender) => Some(sender),
+            End::Receiver(_) => None,
+        }
+    }
+
+    pub(crate) fn receiver(&mut self) -> Option<&mut ReceiverEnd> {
+        match &mut self.end {
+            End::Receiver(receiver) => Some(receiver),
+            End::Sender(_) => None,
+        }
+    }
+
+    /// Whether frames other than attach may be written for the link.
+    pub(crate) fn is_attached(&self) -> bool {
+        matches!(self.local, Local::Attached)
+    }
+
+    /// Whether transfers may be written: both sides attached and neither detaching.
+    pub(crate) fn may_transfer(&self) -> bool {
+        self.is_attached() && self.remote == Remote::Attached
+    }
+
+    /// Marks a detach as owed; later calls do not overwrite the first. Answers whether it was new.
+    pub(crate) fn detach(&mut self, closed: bool, error: Option<Box<Error>>) -> bool {
+        let owed = DetachOwed { closed, error };
+        match &mut self.local {
+            Local::AttachOwed { then, .. } if then.is_none() => *then = Some(owed),
+            Local::Attached => self.local = Local::DetachOwed(owed),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether neither side needs the link any more, so that its handles are free. [LNK-23]
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.local, Local::Detached { .. })
+            && matches!(self.remote, Remote::Detached { .. })
+    }
+}
+
+/// The other end of a link. [LNK-07]
+pub(crate) fn opposite(role: Role) -> Role {
+    match role {
+        Role::Sender => Role::Receiver,
+        Role::Receiver => Role::Sender,
+    }
+}

@@ -1,0 +1,39 @@
+//! The protocol engine: AMQP 1.0 as plain state machines, without IO, clock, lock or randomness.
+//!
+//! Decides everything that the standard decides. Time is an argument, buffers belong to the caller,
+//! outputs are polled:
+//!
+//! ```text
+//! handle_input(now, buf) ─▶ ┌────────────┐ ─▶ poll_transmit(now, buf)
+//! handle_timeout(now)    ─▶ │ Connection │ ─▶ poll_timeout()
+//! verbs (send, settle …) ─▶ └────────────┘ ─▶ poll_event()
+//! ```
+//!
+//! A change of state marks what is owed; frames are made only when transmitting, so flows and
+//! dispositions merge by themselves. Sockets, tasks and users are left to the driver.
+
+mod arena;
+mod connection;
+mod credit;
+mod delivery;
+mod disposition;
+mod event;
+mod frame;
+mod link;
+mod ring;
+mod sasl;
+mod session;
+mod violation;
+mod write_buf;
+
+pub use arena::Key;
+pub use connection::{Config, Connection};
+pub use delivery::{Incoming, Outgoing, Tag};
+pub use event::{Event, LinkKey};
+pub use frame::ProtocolId;
+pub(crate) use ring::Ring;
+pub use sasl::{Mechanism, SaslClient, SaslFailure, SaslServer};
+pub use session::SessionConfig;
+pub(crate) use violation::condition_of;
+pub use violation::{Scope, Violation};
+pub use write_buf::WriteBuf;

@@ -1,0 +1,492 @@
+//! The frames of a session that come in.
+//!
+//! Decides whether a frame is legal where it arrives and what it changes. Nothing is written here:
+//! what is owed is marked. Sections 2.5.6, 2.6, 2.7.3 to 2.7.8.
+
+use amqp_types::messaging::DeliveryState;
+use std::collections::VecDeque;
+
+use amqp_types::transport::{
+    Attach, Detach, Disposition, End as EndFrame, ErrorCondition, Flow, ReceiverSettleMode, Role,
+    Transfer,
+};
+use bytes::Bytes;
+
+use super::super::delivery::{Assembly, Held, Incoming, Tag};
+use super::super::event::Event;
+use super::super::link::{End, Link, Local, Remote, opposite};
+use super::super::violation::Violation;
+use super::{RemoteSession, Session};
+
+type Events = VecDeque<Event>;
+
+impl Session {
+    /// The partner attaches: an answer to our attach, or a link of its own. [LNK-02] [LNK-07]
+    pub(crate) fn on_attach(
+        &mut self,
+        attach: Attach,
+        events: &mut Events,
+    ) -> Result<(), Violation> {
+        let handle = attach.handle.0;
+        if handle > self.config.handle_max {
+            // [SES-31]
+            return Err(Violation::connection(
+                ErrorCondition::FramingError,
+                "2.7.2",
+                format!(
+                    "handle {handle} is above the handle-max {}",
+                    self.config.handle_max
+                ),
+            ));
+        }
+        if self.link_by_input(handle).is_some() {
+            // [SES-33]
+            return Err(Violation::session(
+                ErrorCondition::HandleInUse,
+                "2.7.3",
+                format!("handle {handle} is attached already"),
+            ));
+        }
+        if attach.role == Role::Sender && attach.initial_delivery_count.is_none() {
+            // [LNK-13]
+            return Err(Violation::session(
+                ErrorCondition::InvalidField,
+                "2.7.3",
+                "an attach of a sender needs initial-delivery-count",
+            ));
+        }
+        let mine = opposite(attach.role);
+        let known = self.find_link(&attach.name, mine).filter(|key| {
+            self.links
+                .get(*key)
+                .is_some_and(|link| link.remote == Remote::Unattached)
+        });
+        let key = match known {
+            Some(key) => key,
+            None => {
+                let output = self.free_output().ok_or_else(|| {
+                    Violation::session(
+                        ErrorCondition::ResourceLimitExceeded,
+                        "2.7.2",
+                        "no handle is left for another link",
+                    )
+                })?;
+                let key = self.links.insert(Link::incoming(&attach, output));
+                self.outputs[output as usize] = Some(key);
+                key
+            }
+        };
+        if self.inputs.len() <= handle as usize {
+            self.inputs.resize(handle as usize + 1, None);
+        }
+        self.inputs[handle as usize] = Some(key);
+        let name = self.name(key);
+        let attach = Box::new(attach);
+        if known.is_some() {
+            if let Some(link) = self.links.get_mut(key) {
+                link.on_remote_attach(&attach);
+            }
+            self.consumed(key, 0);
+            self.make_ready(key);
+            events.push_back(Event::LinkAttached { link: name, attach });
+        } else {
+            events.push_back(Event::LinkIncoming { link: name, attach });
+        }
+        Ok(())
+    }
+
+    /// Session windows, and the link's credit where a handle is given. [SES-20] [SES-21] [SES-22]
+    pub(crate) fn on_flow(&mut self, flow: &Flow, events: &mut Events) -> Result<(), Violation> {
+        let acknowledged = flow
+            .next_incoming_id
+            .map_or(self.initial_outgoing_id, |id| id.0);
+        let ahead = acknowledged.wrapping_sub(self.next_outgoing_id) as i32;
+        if ahead > 0 {
+            // [SES-29]
+            return Err(Violation::session(
+                ErrorCondition::WindowViolation,
+                "2.5.6",
+                "a flow acknowledges transfers that were never sent",
+            ));
+        }
+        let in_flight = self.next_outgoing_id.wrapping_sub(acknowledged);
+        // [SES-23]: what is in flight beyond the window leaves no window.
+        self.remote_incoming_window = flow.incoming_window.saturating_sub(in_flight);
+        self.next_incoming_id = flow.next_outgoing_id.0;
+        self.remote_outgoing_window = flow.outgoing_window;
+
+        let Some(handle) = flow.handle else {
+            // [SES-37]
+            self.flow_owed |= flow.echo;
+            return Ok(());
+        };
+        let key = self
+            .link_by_input(handle.0)
+            .ok_or_else(|| unattached(handle.0, "flow"))?;
+        let name = self.name(key);
+        let Some(link) = self.links.get_mut(key) else {
+            return Ok(());
+        };
+        if link.discarding {
+            return Ok(());
+        }
+        // [LNK-35]
+        link.flow_owed |= flow.echo;
+        match &mut link.end {
+            End::Sender(sender) => {
+                sender.credit.on_flow(
+                    flow.delivery_count.map(|n| n.0),
+                    flow.link_credit,
+                    flow.drain,
+                );
+                let idle = sender.queue.is_empty() && sender.progress.is_none();
+                if flow.drain && idle && sender.credit.drained() {
+                    link.flow_owed = true;
+                }
+                // A drain at credit 0 is answered too: the partner waits for it.
+                link.flow_owed |= flow.drain && sender.credit.credit() == 0;
+                events.push_back(Event::Credit {
+                    link: name,
+                    credit: sender.credit.credit(),
+                    drain: flow.drain,
+                });
+            }
+            End::Receiver(receiver) => {
+                receiver.available = flow.available.unwrap_or(receiver.available);
+                if receiver.credit.on_flow(flow.delivery_count.map(|n| n.0)) {
+                    events.push_back(Event::Drained { link: name });
+                }
+            }
+        }
+        let owed = link.flow_owed;
+        if owed {
+            self.owe(key);
+        }
+        self.make_ready(key);
+        self.consumed(key, 0);
+        Ok(())
+    }
+
+    /// One transfer frame. [SES-19] [SES-24] [LNK-53] [LNK-54] [LNK-55] [LNK-56]
+    pub(crate) fn on_transfer(
+        &mut self,
+        transfer: Transfer,
+        payload: Bytes,
+        events: &mut Events,
+    ) -> Result<(), Violation> {
+        if self.incoming_window == 0 {
+            return Err(Violation::session(
+                ErrorCondition::WindowViolation,
+                "2.5.6",
+                "a transfer beyond the incoming-window",
+            ));
+        }
+        self.incoming_window -= 1;
+        self.next_incoming_id = self.next_incoming_id.wrapping_add(1);
+        self.remote_outgoing_window = self.remote_outgoing_window.saturating_sub(1);
+        let handle = transfer.handle.0;
+        let key = self
+            .link_by_input(handle)
+            .ok_or_else(|| unattached(handle, "transfer"))?;
+        let name = self.name(key);
+        let Some(link) = self.links.get_mut(key) else {
+            return Ok(());
+        };
+        let mode = transfer.rcv_settle_mode.unwrap_or(link.rcv_settle_mode);
+        let second_refused =
+            link.rcv_settle_mode == ReceiverSettleMode::First && mode == ReceiverSettleMode::Second;
+        let dropping = link.discarding || !matches!(link.local, Local::Attached);
+        let End::Receiver(receiver) = &mut link.end else {
+            return Err(invalid(
+                key,
+                "2.7.5",
+                "a transfer on a link that we send on",
+            ));
+        };
+        let first = receiver.assembly.is_none();
+        if first {
+            let Some(id) = transfer.delivery_id else {
+                // [PRF-10]
+                return Err(invalid(
+                    key,
+                    "2.7.5",
+                    "the first transfer of a delivery has no delivery-id",
+                ));
+            };
+            if self
+                .expected_delivery_id
+                .is_some_and(|expected| expected != id.0)
+            {
+                // [SES-36]
+                return Err(Violation::session(
+                    ErrorCondition::InvalidField,
+                    "2.7.5",
+                    format!("delivery-id {} is out of sequence", id.0),
+                ));
+            }
+            self.expected_delivery_id = Some(id.0.wrapping_add(1));
+        }
+        if dropping {
+            // The partner has not seen our detach yet; nothing of this reaches the application. [LNK-38]
+            receiver.assembly = None;
+            self.judge_window();
+            return Ok(());
+        }
+        let mut assembly = match receiver.assembly.take() {
+            Some(mut assembly) => {
+                continues(&assembly, &transfer).map_err(|detail| invalid(key, "2.7.5", detail))?;
+                assembly.head.settled |= transfer.settled == Some(true);
+                assembly
+            }
+            None => {
+                let tag = transfer
+                    .delivery_tag
+                    .as_ref()
+                    .and_then(|tag| Tag::new(tag.as_ref()))
+                    // [PRF-11] [LNK-43]
+                    .ok_or_else(|| {
+                        invalid(
+                            key,
+                            "2.7.5",
+                            "the first transfer of a delivery has no delivery-tag",
+                        )
+                    })?;
+                if second_refused && transfer.settled != Some(true) {
+                    // [PRF-15]
+                    return Err(invalid(
+                        key,
+                        "2.7.5",
+                        "settle mode second on a link of mode first",
+                    ));
+                }
+                receiver.credit.on_delivery();
+                Assembly::new(Incoming {
+                    id: transfer.delivery_id.map_or(0, |id| id.0),
+                    tag,
+                    // [PRF-12]: absent is taken as the standard's format.
+                    message_format: transfer.message_format.map_or(0, |format| format.0),
+                    settled: transfer.settled == Some(true),
+                    mode,
+                    state: transfer.state.map(Box::new),
+                    payload: Bytes::new(),
+                    frames: 0,
+                })
+            }
+        };
+        if transfer.aborted {
+            // [LNK-30]: the credit is used; the application never hears of it.
+            self.frames_held = self.frames_held.saturating_sub(assembly.head.frames);
+            self.consumed(key, 1);
+            self.judge_window();
+            return Ok(());
+        }
+        assembly.push(payload);
+        self.frames_held += 1;
+        if receiver.max_message_size != 0 && assembly.len() as u64 > receiver.max_message_size {
+            // [LNK-40]
+            self.frames_held = self.frames_held.saturating_sub(assembly.head.frames);
+            return Err(Violation::link(
+                key,
+                ErrorCondition::MessageSizeExceeded,
+                "2.7.3",
+                format!(
+                    "a message of more than {} octets",
+                    receiver.max_message_size
+                ),
+            ));
+        }
+        if transfer.more {
+            receiver.assembly = Some(assembly);
+        } else {
+            let delivery = assembly.finish();
+            if !delivery.settled {
+                self.held.push(
+                    delivery.id,
+                    Held {
+                        link: key,
+                        local: None,
+                    },
+                );
+            }
+            events.push_back(Event::Delivery {
+                link: name,
+                delivery,
+            });
+        }
+        self.judge_window();
+        Ok(())
+    }
+
+    /// States and settlements of a range of deliveries. [PRF-19] [PRF-20] [PRF-21] [PRF-22] [LNK-45]
+    pub(crate) fn on_disposition(&mut self, disposition: Disposition, events: &mut Events) {
+        let first = disposition.first.0;
+        let last = disposition.last.map_or(first, |last| last.0);
+        let session = self.key;
+        let name = |link| super::LinkKey { session, link };
+        match disposition.role {
+            Role::Receiver => {
+                let owed = &mut self.sent_dispositions;
+                self.sent.drain_range(first, last, |id, sent| {
+                    let seq = sent.message.seq;
+                    let state = disposition.state.clone();
+                    let over = disposition.settled || state.as_ref().is_some_and(is_terminal);
+                    if !over {
+                        if let Some(state) = state {
+                            sent.remote = Some(state.clone());
+                            events.push_back(Event::Updated {
+                                link: name(sent.link),
+                                seq,
+                                state,
+                            });
+                        }
+                        return false;
+                    }
+                    let state = state.or_else(|| sent.remote.take());
+                    if !disposition.settled {
+                        // The receiver waits for us to settle. [LNK-48]
+                        owed.push(id, true, state.clone());
+                    }
+                    events.push_back(Event::Settled {
+                        link: name(sent.link),
+                        seq,
+                        state,
+                    });
+                    true
+                });
+            }
+            Role::Sender => {
+                let owed = &mut self.received_dispositions;
+                self.held.drain_range(first, last, |id, held| {
+                    let terminal = disposition.state.as_ref().is_some_and(is_terminal);
+                    if !disposition.settled && !terminal {
+                        return false;
+                    }
+                    if !disposition.settled {
+                        // The sender decided by itself and waits for us to confirm. [LNK-51]
+                        owed.push(id, true, disposition.state.clone());
+                    }
+                    events.push_back(Event::DeliverySettled {
+                        link: name(held.link),
+                        id,
+                        state: disposition.state.clone(),
+                    });
+                    true
+                });
+            }
+        }
+    }
+
+    /// The partner detaches. The answer says closed exactly when the partner did. [LNK-20] [LNK-21]
+    pub(crate) fn on_detach(
+        &mut self,
+        detach: Detach,
+        events: &mut Events,
+    ) -> Result<(), Violation> {
+        let handle = detach.handle.0;
+        let key = self
+            .link_by_input(handle)
+            .ok_or_else(|| unattached(handle, "detach"))?;
+        self.inputs[handle as usize] = None;
+        let name = self.name(key);
+        let Some(link) = self.links.get_mut(key) else {
+            return Ok(());
+        };
+        link.remote = Remote::Detached {
+            closed: detach.closed,
+        };
+        link.input = None;
+        let by_peer = !matches!(link.local, Local::DetachOwed(_) | Local::Detached { .. });
+        if let Some(receiver) = link.receiver()
+            && let Some(assembly) = receiver.assembly.take()
+        {
+            // [LNK-57]: a fragment is never delivered.
+            self.frames_held = self.frames_held.saturating_sub(assembly.head.frames);
+        }
+        if by_peer {
+            if matches!(link.local, Local::Offered) {
+                // Nobody answered the attach yet: there is nothing of ours to detach.
+                link.local = Local::Detached { closed: true };
+            } else {
+                link.detach(detach.closed, None);
+                self.owe(key);
+            }
+        }
+        events.push_back(Event::LinkDetached {
+            link: name,
+            closed: detach.closed,
+            error: detach.error,
+            by_peer,
+        });
+        if self.links.get(key).is_some_and(Link::is_gone) {
+            self.free_link(key);
+        }
+        Ok(())
+    }
+
+    /// The partner ends the session. [SES-07] [SES-08]
+    pub(crate) fn on_end(&mut self, end: EndFrame, events: &mut Events) {
+        self.remote = RemoteSession::Ended;
+        self.input = None;
+        let by_peer = !matches!(
+            self.local,
+            super::LocalSession::EndOwed(_) | super::LocalSession::Ended
+        );
+        self.end(None);
+        events.push_back(Event::SessionEnded {
+            session: self.key,
+            error: end.error,
+            by_peer,
+        });
+    }
+}
+
+/// Whether a state ends a delivery's life. [OUT-01]
+fn is_terminal(state: &DeliveryState) -> bool {
+    matches!(
+        state,
+        DeliveryState::Accepted(_)
+            | DeliveryState::Rejected(_)
+            | DeliveryState::Released(_)
+            | DeliveryState::Modified(_)
+            | DeliveryState::Declared(_)
+    )
+}
+
+/// Whether a transfer may continue a delivery: what it repeats has to be equal. [PRF-13] [LNK-53]
+fn continues(assembly: &Assembly, transfer: &Transfer) -> Result<(), &'static str> {
+    if transfer
+        .delivery_id
+        .is_some_and(|id| id.0 != assembly.head.id)
+    {
+        return Err("another delivery begins before the last transfer of this one");
+    }
+    let same_tag = transfer
+        .delivery_tag
+        .as_ref()
+        .is_none_or(|tag| tag.as_ref() == assembly.head.tag.as_bytes());
+    let same_format = transfer
+        .message_format
+        .is_none_or(|format| format.0 == assembly.head.message_format);
+    if same_tag && same_format {
+        Ok(())
+    } else {
+        Err("a transfer contradicts the first one of its delivery")
+    }
+}
+
+/// A handle that names no link. [SES-32]
+fn unattached(handle: u32, frame: &str) -> Violation {
+    Violation::session(
+        ErrorCondition::UnattachedHandle,
+        "2.5.6",
+        format!("a {frame} on handle {handle}, which is not attached"),
+    )
+}
+
+fn invalid(
+    link: super::super::arena::Key,
+    section: &'static str,
+    detail: &'static str,
+) -> Violation {
+    Violation::link(link, ErrorCondition::InvalidField, section, detail)
+}
