@@ -22,7 +22,7 @@ fn fixture(name: &'static str) -> Fixture {
     let read = |ending: &str| std::fs::read_to_string(folder().join(format!("{name}{ending}")));
     Fixture {
         name,
-        xml: read(".xml").unwrap(),
+        xml: read(".xml").expect("a fixture"),
         overlay: read(".overlay.xml").ok(),
     }
 }
@@ -66,7 +66,7 @@ fn compare(outputs: &[Output], name: &str) {
         };
         let path = folder().join(golden);
         if std::env::var_os("CODEGEN_BLESS").is_some() {
-            std::fs::write(&path, &output.text).unwrap();
+            std::fs::write(&path, &output.text).expect("a writable folder");
         }
         let expected = std::fs::read_to_string(&path).unwrap_or_default();
         let line = expected

@@ -148,14 +148,17 @@ fn check<'a>(schema: &Schema, overlay: &'a Overlay) -> Result<FileNotes<'a>, Err
             format!("type `{}`", def.name)
         })?;
         let Some(note) = note else { continue };
-        let fields: Vec<&str> = match &def.class {
-            Class::Composite { fields } => fields.iter().map(|field| field.name.as_str()).collect(),
+        let fields: Vec<_> = match &def.class {
+            Class::Composite { fields } => {
+                fields.iter().map(|f| (f.name.as_str(), &f.at)).collect()
+            }
             _ => Vec::new(),
         };
-        let choices: Vec<&str> = match &def.class {
-            Class::Restricted { choices, .. } => {
-                choices.iter().map(|choice| choice.name.as_str()).collect()
-            }
+        let choices: Vec<_> = match &def.class {
+            Class::Restricted { choices, .. } => choices
+                .iter()
+                .map(|c| (c.name.as_str(), &c.value.at))
+                .collect(),
             _ => Vec::new(),
         };
         let noted_fields = note.fields.iter().map(|n| (n.name.as_str(), &n.at, &n.doc));
@@ -163,21 +166,19 @@ fn check<'a>(schema: &Schema, overlay: &'a Overlay) -> Result<FileNotes<'a>, Err
             .choices
             .iter()
             .map(|n| (n.name.as_str(), &n.at, &n.doc));
-        both_ways("field", &def.name, &def.at, &fields, noted_fields)?;
-        both_ways("choice", &def.name, &def.at, &choices, noted_choices)?;
+        both_ways("field", &def.name, &fields, noted_fields)?;
+        both_ways("choice", &def.name, &choices, noted_choices)?;
     }
-    let definitions: Vec<&str> = schema.definitions.iter().map(|d| d.name.as_str()).collect();
+    let definitions: Vec<_> = schema
+        .definitions
+        .iter()
+        .map(|d| (d.name.as_str(), &d.at))
+        .collect();
     let noted = overlay
         .definitions
         .iter()
         .map(|n| (n.name.as_str(), &n.at, &n.doc));
-    both_ways(
-        "definition",
-        &schema.name.value,
-        &schema.name.at,
-        &definitions,
-        noted,
-    )?;
+    both_ways("definition", &schema.name.value, &definitions, noted)?;
     Ok(FileNotes { overlay, types })
 }
 
@@ -185,8 +186,7 @@ fn check<'a>(schema: &Schema, overlay: &'a Overlay) -> Result<FileNotes<'a>, Err
 fn both_ways<'a>(
     kind: &str,
     owner: &str,
-    owner_at: &Place,
-    names: &[&str],
+    names: &[(&str, &Place)],
     notes: impl Iterator<Item = (&'a str, &'a Place, &'a Doc)>,
 ) -> Result<(), Error> {
     let mut seen = Unique::default();
@@ -195,15 +195,15 @@ fn both_ways<'a>(
         seen.add(name, at, |was| {
             format!("a second note on {kind} `{name}` of `{owner}`, after {was}")
         })?;
-        if !names.contains(&name) {
+        if !names.iter().any(|(known, _)| *known == name) {
             return Err(at.error(format!(
                 "overlay names an unknown {kind} `{name}` of `{owner}`"
             )));
         }
         docs.insert(name, doc);
     }
-    for &name in names {
-        documented(docs.get(name).copied(), owner_at, || {
+    for &(name, at) in names {
+        documented(docs.get(name).copied(), at, || {
             format!("{kind} `{name}` of `{owner}`")
         })?;
     }
