@@ -1,0 +1,66 @@
+//! A link on which the peer looks at messages that stay in their queue.
+//!
+//! Decides that each message is shown once, in order, whatever the outcome. Section 3.5.7.
+
+use super::nodes::Use;
+use super::outlet::{Outlet, Over, Pause, Sent};
+use super::stored::{ConsumerId, Stored};
+
+/// The broker's end of a link in distribution mode copy.
+pub(super) struct Browse {
+    pub(super) outlet: Outlet,
+    pub(super) node: Use,
+    pub(super) id: ConsumerId,
+}
+
+impl Browse {
+    /// Serves the link until it is over.
+    pub(super) async fn run(self) {
+        let queue = self.node.queue();
+        queue.join_browser(self.id, self.outlet.wake.clone());
+        let (mut place, mut hand) = (0, Vec::new());
+        loop {
+            let credit = self.outlet.credit();
+            let next = match queue.browse(place, credit.messages as usize, &mut hand) {
+                Ok(next) => next,
+                Err(deleted) => {
+                    // The peer's own end of the link is of no interest any more.
+                    let _ = self.outlet.sender.close_with_error(deleted.into()).await;
+                    break;
+                }
+            };
+            let pause = match self.show(&mut hand) {
+                Ok(None) if next == place => Some(Pause::Idle(credit)),
+                Ok(None) => {
+                    place = next;
+                    None
+                }
+                Ok(Some(stopped)) => {
+                    place = stopped;
+                    Some(Pause::Full)
+                }
+                Err(Over) => break,
+            };
+            if let Some(pause) = pause
+                && let Err(Over) = self.outlet.pause(pause).await
+            {
+                break;
+            }
+        }
+        queue.leave(self.id);
+    }
+
+    /// Sends copies; answers where to go on when not all of them could be sent.
+    fn show(&self, hand: &mut Vec<Stored>) -> Result<Option<u64>, Over> {
+        for message in hand.drain(..) {
+            match self.outlet.send(&message) {
+                // No outcome changes a message that was only looked at. [SRC-15]
+                Sent::Yes(receipt) => drop(receipt),
+                Sent::TooLarge => {}
+                Sent::Full => return Ok(Some(message.place)),
+                Sent::Over => return Err(Over),
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,179 @@
+//! A link on which the peer receives: messages leave a queue and come to their outcomes.
+//!
+//! Decides how much is sent and what an outcome does to the message. Who gets which message is the
+//! queue's decision. Sections 2.6, 3.3, 3.4.
+
+use std::sync::Arc;
+
+use amqp_types::messaging::{Outcome, Rejected};
+
+use super::nodes::Use;
+use super::outlet::{Outlet, Over, Pause, Sent};
+use super::queue::{Deleted, Queue};
+use super::stored::{ConsumerId, Stored};
+use super::unsettled::{Ended, Unsettled};
+
+/// The broker's end of a link that empties a queue.
+pub(super) struct Egress {
+    outlet: Outlet,
+    node: Use,
+    id: ConsumerId,
+    /// What becomes of messages whose outcome stays unknown; released, where none is named. [MSG-25]
+    default_outcome: Option<Outcome>,
+    dead_letters: Option<Arc<Queue>>,
+
+    unsettled: Unsettled,
+    /// Messages that were dealt to this link.
+    hand: Vec<Stored>,
+    ended: Vec<Ended>,
+    archived: Vec<Stored>,
+    returned: Vec<Stored>,
+}
+
+/// Why a task stops.
+enum Stop {
+    LinkOver,
+    QueueDeleted,
+}
+
+impl From<Over> for Stop {
+    fn from(_: Over) -> Self {
+        Self::LinkOver
+    }
+}
+
+impl From<Deleted> for Stop {
+    fn from(_: Deleted) -> Self {
+        Self::QueueDeleted
+    }
+}
+
+impl Egress {
+    pub(super) fn new(
+        outlet: Outlet,
+        node: Use,
+        id: ConsumerId,
+        default_outcome: Option<Outcome>,
+        dead_letters: Option<Arc<Queue>>,
+    ) -> Self {
+        Self {
+            unsettled: Unsettled::new(outlet.wake.clone()),
+            outlet,
+            node,
+            id,
+            default_outcome,
+            dead_letters,
+            hand: Vec::new(),
+            ended: Vec::new(),
+            archived: Vec::new(),
+            returned: Vec::new(),
+        }
+    }
+
+    /// Serves the link until it is over.
+    pub(super) async fn run(mut self) {
+        self.node.queue().join(self.id, self.outlet.wake.clone());
+        let stop = self.serve().await;
+        if let Stop::QueueDeleted = stop {
+            // The peer's own end of the link is of no interest any more.
+            let _ = self.outlet.sender.close_with_error(Deleted.into()).await;
+        }
+        // What was under way has learnt of the end, and goes back.
+        self.node.queue().leave(self.id);
+        self.returned.append(&mut self.hand);
+        self.sweep();
+    }
+
+    async fn serve(&mut self) -> Stop {
+        loop {
+            self.sweep();
+            let pause = match self.send() {
+                Ok(pause) => pause,
+                Err(stop) => return stop,
+            };
+            if let Some(pause) = pause
+                && let Err(Over) = self.outlet.pause(pause).await
+            {
+                return Stop::LinkOver;
+            }
+        }
+    }
+
+    /// Sends what there is credit for; answers why there is nothing more to do at once.
+    fn send(&mut self) -> Result<Option<Pause>, Stop> {
+        let credit = self.outlet.credit();
+        self.node
+            .queue()
+            .exchange(self.id, credit.messages as usize, &mut self.hand)?;
+        if self.hand.is_empty() {
+            return Ok(Some(Pause::Idle(credit)));
+        }
+        // What goes beyond the credit was dealt before the peer lowered it.
+        let within = self.hand.len().min(credit.messages as usize);
+        self.returned.extend(self.hand.drain(within..));
+        let mut pause = None;
+        let mut hand = self.hand.drain(..);
+        for mut message in hand.by_ref() {
+            match self.outlet.send(&message) {
+                Sent::Yes(_) if self.outlet.settled => self.archived.push(message),
+                Sent::Yes(receipt) => self.unsettled.push(receipt, message, &mut self.ended),
+                Sent::TooLarge => {
+                    message.refuse_by(self.id);
+                    self.returned.push(message);
+                }
+                Sent::Full => {
+                    self.returned.push(message);
+                    pause = Some(Pause::Full);
+                    break;
+                }
+                Sent::Over => {
+                    self.returned.push(message);
+                    self.returned.extend(hand);
+                    return Err(Stop::LinkOver);
+                }
+            }
+        }
+        self.returned.extend(hand);
+        Ok(pause)
+    }
+
+    /// Does to messages what their outcomes ask for, and tells the queue.
+    fn sweep(&mut self) {
+        self.unsettled.collect(&mut self.ended);
+        let mut dead = Vec::new();
+        for (message, outcome) in self.ended.drain(..) {
+            let outcome = outcome.ok().or_else(|| self.default_outcome.clone());
+            let (mut message, consumer) = (message, self.id);
+            match outcome {
+                Some(Outcome::Rejected(Rejected { error })) => {
+                    if self.dead_letters.is_some() {
+                        dead.push(message.clone().into_dead(error.map(|error| *error)));
+                    }
+                    self.archived.push(message);
+                }
+                Some(Outcome::Released(_)) | None => self.returned.push(message),
+                Some(Outcome::Modified(modified)) => {
+                    message.modify(modified, consumer);
+                    self.returned.push(message);
+                }
+                Some(Outcome::Accepted(_) | Outcome::Declared(_) | Outcome::Other(_)) => {
+                    self.archived.push(message);
+                }
+            }
+        }
+        if let Some(queue) = &self.dead_letters
+            && !dead.is_empty()
+        {
+            // A dead-letter queue that is full lets them go.
+            let _ = queue.put(&mut dead);
+        }
+        if self.archived.is_empty() && self.returned.is_empty() {
+            return;
+        }
+        self.node
+            .queue()
+            .settle(&self.archived, self.returned.drain(..));
+        self.archived.clear();
+        self.node.review();
+    }
+}

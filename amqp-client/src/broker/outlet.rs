@@ -1,0 +1,94 @@
+//! The sending end of a link, as consumers and browsers of a queue use it.
+//!
+//! Decides when a link task has to wait, and for what. What is sent is left to the task.
+//! Section 2.6.7.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::stored::Stored;
+use crate::error::ErrorScope;
+use crate::handles::{Receipt, Sender};
+
+/// A link that the peer receives on.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    pub(super) sender: Sender,
+    /// Whether messages are sent settled.
+    pub(super) settled: bool,
+    /// Notified by the queue and by outcomes.
+    pub(super) wake: Arc<Notify>,
+}
+
+/// The link is over.
+#[derive(Debug)]
+pub(super) struct Over;
+
+/// What became of an attempt to send.
+#[derive(Debug)]
+pub(super) enum Sent {
+    Yes(Receipt),
+    /// As much is under way as may be.
+    Full,
+    /// The peer takes no message of this size.
+    TooLarge,
+    Over,
+}
+
+/// Credit as it was when a task looked at it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Credit {
+    pub(super) messages: u32,
+    drain: bool,
+}
+
+/// Why a task has nothing to do.
+#[derive(Debug)]
+pub(super) enum Pause {
+    /// There is no credit, or nothing to send.
+    Idle(Credit),
+    Full,
+}
+
+impl Outlet {
+    pub(super) fn new(sender: Sender, settled: bool) -> Self {
+        Self {
+            sender,
+            settled,
+            wake: Arc::new(Notify::new()),
+        }
+    }
+
+    pub(super) fn credit(&self) -> Credit {
+        Credit {
+            messages: self.sender.credit(),
+            drain: self.sender.is_draining(),
+        }
+    }
+
+    pub(super) fn send(&self, message: &Stored) -> Sent {
+        match self.sender.try_enqueue(message) {
+            Ok(Some(receipt)) => Sent::Yes(receipt),
+            Ok(None) => Sent::Full,
+            Err(error) if error.scope() == ErrorScope::Delivery => Sent::TooLarge,
+            Err(_) => Sent::Over,
+        }
+    }
+
+    /// Waits until there may be something to do.
+    pub(super) async fn pause(&self, pause: Pause) -> Result<(), Over> {
+        match pause {
+            Pause::Idle(credit) => tokio::select! {
+                () = self.wake.notified() => Ok(()),
+                changed = self.sender.flow_changed(credit.messages, credit.drain) => changed.map_err(|_| Over),
+            },
+            // Settled messages make room when they are written, the others when they end.
+            Pause::Full if self.settled => self.sender.flush().await.map_err(|_| Over),
+            Pause::Full => tokio::select! {
+                () = self.wake.notified() => Ok(()),
+                _ = self.sender.closed() => Err(Over),
+            },
+        }
+    }
+}
