@@ -3,6 +3,8 @@
 pub mod codec;
 #[rustfmt::skip]
 mod generated;
+#[doc = include_str!("../docs/generated-code.md")]
+pub mod generated_code {}
 mod message;
 mod primitive;
 #[cfg(feature = "proptest")]

@@ -58,6 +58,7 @@ impl std::ops::Deref for LegacyAmqpDirectBinding {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for LegacyAmqpDirectBinding {
     fn deref_mut(&mut self) -> &mut Str {
         &mut self.0
@@ -148,6 +149,7 @@ impl std::ops::Deref for LegacyAmqpTopicBinding {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for LegacyAmqpTopicBinding {
     fn deref_mut(&mut self) -> &mut Str {
         &mut self.0
@@ -226,6 +228,7 @@ impl std::ops::Deref for LegacyAmqpHeadersBinding {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for LegacyAmqpHeadersBinding {
     fn deref_mut(&mut self) -> &mut Map<Str, Value> {
         &mut self.0
@@ -350,6 +353,7 @@ impl std::ops::Deref for SelectorFilter {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for SelectorFilter {
     fn deref_mut(&mut self) -> &mut Str {
         &mut self.0
@@ -439,6 +443,7 @@ impl std::ops::Deref for XqueryFilter {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for XqueryFilter {
     fn deref_mut(&mut self) -> &mut Str {
         &mut self.0
@@ -517,6 +522,7 @@ impl std::ops::Deref for PropertiesFilter {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for PropertiesFilter {
     fn deref_mut(&mut self) -> &mut Map<Symbol, Value> {
         &mut self.0
@@ -588,6 +594,7 @@ impl std::ops::Deref for ApplicationPropertiesFilter {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for ApplicationPropertiesFilter {
     fn deref_mut(&mut self) -> &mut Map<Str, Simple> {
         &mut self.0
@@ -671,6 +678,7 @@ impl std::ops::Deref for SqlFilter {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for SqlFilter {
     fn deref_mut(&mut self) -> &mut Str {
         &mut self.0
@@ -748,6 +756,7 @@ impl std::ops::Deref for StreamOffsetSpec {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for StreamOffsetSpec {
     fn deref_mut(&mut self) -> &mut Value {
         &mut self.0
@@ -819,6 +828,7 @@ impl std::ops::Deref for StreamFilter {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for StreamFilter {
     fn deref_mut(&mut self) -> &mut ListOf<Str> {
         &mut self.0
@@ -946,6 +956,7 @@ impl std::ops::Deref for AzureSessionFilter {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for AzureSessionFilter {
     fn deref_mut(&mut self) -> &mut Option<Str> {
         &mut self.0
@@ -1266,7 +1277,38 @@ impl Filter {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::LegacyAmqpDirectBinding(value) => {
+                Self::LegacyAmqpDirectBinding(value.to_compact())
+            }
+            Self::LegacyAmqpTopicBinding(value) => {
+                Self::LegacyAmqpTopicBinding(value.to_compact())
+            }
+            Self::LegacyAmqpHeadersBinding(value) => {
+                Self::LegacyAmqpHeadersBinding(value.to_compact())
+            }
+            Self::NoLocalFilter(value) => Self::NoLocalFilter(value.clone()),
+            Self::SelectorFilter(value) => Self::SelectorFilter(value.to_compact()),
+            Self::XqueryFilter(value) => Self::XqueryFilter(value.to_compact()),
+            Self::PropertiesFilter(value) => Self::PropertiesFilter(value.to_compact()),
+            Self::ApplicationPropertiesFilter(value) => {
+                Self::ApplicationPropertiesFilter(value.to_compact())
+            }
+            Self::SqlFilter(value) => Self::SqlFilter(value.to_compact()),
+            Self::StreamOffsetSpec(value) => Self::StreamOffsetSpec(value.to_compact()),
+            Self::StreamFilter(value) => Self::StreamFilter(value.to_compact()),
+            Self::StreamMatchUnfiltered(value) => Self::StreamMatchUnfiltered(*value),
+            Self::AzureSessionFilter(value) => {
+                Self::AzureSessionFilter(value.to_compact())
+            }
+            Self::AzureSqlFilter(value) => Self::AzureSqlFilter(value.to_compact()),
+            Self::AzureTrueFilter(value) => Self::AzureTrueFilter(value.clone()),
+            Self::AzureFalseFilter(value) => Self::AzureFalseFilter(value.clone()),
+            Self::AzureCorrelationFilter(value) => {
+                Self::AzureCorrelationFilter(value.to_compact())
+            }
+            Self::Other(value) => Self::Other(Box::new(value.to_compact())),
+        }
     }
 }
 
@@ -1402,81 +1444,70 @@ impl Decode for Filter {
         match d.descriptor_after(code)? {
             Descriptor::Code(0x0000_468c_0000_0000)
             | Descriptor::Name("apache.org:legacy-amqp-direct-binding:string") => {
-                <LegacyAmqpDirectBinding as DescribedType>::decode_content(d)
+                LegacyAmqpDirectBinding::decode_content(d)
                     .map(Self::LegacyAmqpDirectBinding)
             }
             Descriptor::Code(0x0000_468c_0000_0001)
             | Descriptor::Name("apache.org:legacy-amqp-topic-binding:string") => {
-                <LegacyAmqpTopicBinding as DescribedType>::decode_content(d)
+                LegacyAmqpTopicBinding::decode_content(d)
                     .map(Self::LegacyAmqpTopicBinding)
             }
             Descriptor::Code(0x0000_468c_0000_0002)
             | Descriptor::Name("apache.org:legacy-amqp-headers-binding:map") => {
-                <LegacyAmqpHeadersBinding as DescribedType>::decode_content(d)
+                LegacyAmqpHeadersBinding::decode_content(d)
                     .map(Self::LegacyAmqpHeadersBinding)
             }
             Descriptor::Code(0x0000_468c_0000_0003)
             | Descriptor::Name("apache.org:no-local-filter:list") => {
-                <NoLocalFilter as DescribedType>::decode_content(d)
-                    .map(Self::NoLocalFilter)
+                NoLocalFilter::decode_content(d).map(Self::NoLocalFilter)
             }
             Descriptor::Code(0x0000_468c_0000_0004)
             | Descriptor::Name("apache.org:selector-filter:string") => {
-                <SelectorFilter as DescribedType>::decode_content(d)
-                    .map(Self::SelectorFilter)
+                SelectorFilter::decode_content(d).map(Self::SelectorFilter)
             }
             Descriptor::Code(0x0000_468c_0000_0005)
             | Descriptor::Name("apache.org:xquery-filter:string") => {
-                <XqueryFilter as DescribedType>::decode_content(d)
-                    .map(Self::XqueryFilter)
+                XqueryFilter::decode_content(d).map(Self::XqueryFilter)
             }
             Descriptor::Code(0x173) | Descriptor::Name("amqp:properties-filter") => {
-                <PropertiesFilter as DescribedType>::decode_content(d)
-                    .map(Self::PropertiesFilter)
+                PropertiesFilter::decode_content(d).map(Self::PropertiesFilter)
             }
             Descriptor::Code(0x174)
             | Descriptor::Name("amqp:application-properties-filter") => {
-                <ApplicationPropertiesFilter as DescribedType>::decode_content(d)
+                ApplicationPropertiesFilter::decode_content(d)
                     .map(Self::ApplicationPropertiesFilter)
             }
             Descriptor::Code(0x120) | Descriptor::Name("amqp:sql-filter") => {
-                <SqlFilter as DescribedType>::decode_content(d).map(Self::SqlFilter)
+                SqlFilter::decode_content(d).map(Self::SqlFilter)
             }
             Descriptor::Name("rabbitmq:stream-offset-spec") => {
-                <StreamOffsetSpec as DescribedType>::decode_content(d)
-                    .map(Self::StreamOffsetSpec)
+                StreamOffsetSpec::decode_content(d).map(Self::StreamOffsetSpec)
             }
             Descriptor::Name("rabbitmq:stream-filter") => {
-                <StreamFilter as DescribedType>::decode_content(d)
-                    .map(Self::StreamFilter)
+                StreamFilter::decode_content(d).map(Self::StreamFilter)
             }
             Descriptor::Name("rabbitmq:stream-match-unfiltered") => {
-                <StreamMatchUnfiltered as DescribedType>::decode_content(d)
-                    .map(Self::StreamMatchUnfiltered)
+                StreamMatchUnfiltered::decode_content(d).map(Self::StreamMatchUnfiltered)
             }
             Descriptor::Code(0x0000_0013_7000_000c)
             | Descriptor::Name("com.microsoft:session-filter") => {
-                <AzureSessionFilter as DescribedType>::decode_content(d)
-                    .map(Self::AzureSessionFilter)
+                AzureSessionFilter::decode_content(d).map(Self::AzureSessionFilter)
             }
             Descriptor::Code(0x0000_0013_7000_0006)
             | Descriptor::Name("com.microsoft:sql-filter:list") => {
-                <AzureSqlFilter as DescribedType>::decode_content(d)
-                    .map(Self::AzureSqlFilter)
+                AzureSqlFilter::decode_content(d).map(Self::AzureSqlFilter)
             }
             Descriptor::Code(0x0000_0013_7000_0007)
             | Descriptor::Name("com.microsoft:true-filter:list") => {
-                <AzureTrueFilter as DescribedType>::decode_content(d)
-                    .map(Self::AzureTrueFilter)
+                AzureTrueFilter::decode_content(d).map(Self::AzureTrueFilter)
             }
             Descriptor::Code(0x0000_0013_7000_0008)
             | Descriptor::Name("com.microsoft:false-filter:list") => {
-                <AzureFalseFilter as DescribedType>::decode_content(d)
-                    .map(Self::AzureFalseFilter)
+                AzureFalseFilter::decode_content(d).map(Self::AzureFalseFilter)
             }
             Descriptor::Code(0x0000_0013_7000_0009)
             | Descriptor::Name("com.microsoft:correlation-filter:list") => {
-                <AzureCorrelationFilter as DescribedType>::decode_content(d)
+                AzureCorrelationFilter::decode_content(d)
                     .map(Self::AzureCorrelationFilter)
             }
             other => d.unknown(other, KNOWN).map(Box::new).map(Self::Other),

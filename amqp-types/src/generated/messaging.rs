@@ -130,6 +130,7 @@ impl std::ops::Deref for DeliveryAnnotations {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for DeliveryAnnotations {
     fn deref_mut(&mut self) -> &mut Map<AnnotationKey, Value> {
         &mut self.0
@@ -200,6 +201,7 @@ impl std::ops::Deref for MessageAnnotations {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for MessageAnnotations {
     fn deref_mut(&mut self) -> &mut Map<AnnotationKey, Value> {
         &mut self.0
@@ -376,6 +378,7 @@ impl std::ops::Deref for ApplicationProperties {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for ApplicationProperties {
     fn deref_mut(&mut self) -> &mut Map<Str, Simple> {
         &mut self.0
@@ -458,6 +461,7 @@ impl std::ops::Deref for Data {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for Data {
     fn deref_mut(&mut self) -> &mut Binary {
         &mut self.0
@@ -534,6 +538,7 @@ impl std::ops::Deref for AmqpSequence {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for AmqpSequence {
     fn deref_mut(&mut self) -> &mut List {
         &mut self.0
@@ -604,6 +609,7 @@ impl std::ops::Deref for AmqpValue {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for AmqpValue {
     fn deref_mut(&mut self) -> &mut Value {
         &mut self.0
@@ -674,6 +680,7 @@ impl std::ops::Deref for Footer {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for Footer {
     fn deref_mut(&mut self) -> &mut Map<AnnotationKey, Value> {
         &mut self.0
@@ -744,6 +751,7 @@ impl std::ops::Deref for Annotations {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for Annotations {
     fn deref_mut(&mut self) -> &mut Map<AnnotationKey, Value> {
         &mut self.0
@@ -751,12 +759,14 @@ impl std::ops::DerefMut for Annotations {
 }
 
 impl Encode for Annotations {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Annotations {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -806,6 +816,7 @@ impl std::ops::Deref for AddressString {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for AddressString {
     fn deref_mut(&mut self) -> &mut Str {
         &mut self.0
@@ -819,12 +830,14 @@ impl std::fmt::Display for AddressString {
 }
 
 impl Encode for AddressString {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for AddressString {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -1333,12 +1346,14 @@ impl TryFrom<u32> for TerminusDurability {
 }
 
 impl Encode for TerminusDurability {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         u32::from(*self).encode(out);
     }
 }
 
 impl Decode for TerminusDurability {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         d.choice::<u32, Self>(code)
     }
@@ -1462,6 +1477,7 @@ impl std::ops::Deref for FilterSet {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for FilterSet {
     fn deref_mut(&mut self) -> &mut Map<Symbol, Option<Described>> {
         &mut self.0
@@ -1469,12 +1485,14 @@ impl std::ops::DerefMut for FilterSet {
 }
 
 impl Encode for FilterSet {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for FilterSet {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -1512,6 +1530,7 @@ impl std::ops::Deref for NodeProperties {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for NodeProperties {
     fn deref_mut(&mut self) -> &mut Map<Symbol, Value> {
         &mut self.0
@@ -1519,12 +1538,14 @@ impl std::ops::DerefMut for NodeProperties {
 }
 
 impl Encode for NodeProperties {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for NodeProperties {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -1720,7 +1741,23 @@ impl Section {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::Header(value) => Self::Header(value.clone()),
+            Self::DeliveryAnnotations(value) => {
+                Self::DeliveryAnnotations(value.to_compact())
+            }
+            Self::MessageAnnotations(value) => {
+                Self::MessageAnnotations(value.to_compact())
+            }
+            Self::Properties(value) => Self::Properties(value.to_compact()),
+            Self::ApplicationProperties(value) => {
+                Self::ApplicationProperties(value.to_compact())
+            }
+            Self::Data(value) => Self::Data(value.to_compact()),
+            Self::AmqpSequence(value) => Self::AmqpSequence(value.to_compact()),
+            Self::AmqpValue(value) => Self::AmqpValue(value.to_compact()),
+            Self::Footer(value) => Self::Footer(value.to_compact()),
+        }
     }
 }
 
@@ -1798,37 +1835,33 @@ impl Decode for Section {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match d.descriptor_after(code)? {
             Descriptor::Code(0x70) | Descriptor::Name("amqp:header:list") => {
-                <Header as DescribedType>::decode_content(d).map(Self::Header)
+                Header::decode_content(d).map(Self::Header)
             }
             Descriptor::Code(0x71)
             | Descriptor::Name("amqp:delivery-annotations:map") => {
-                <DeliveryAnnotations as DescribedType>::decode_content(d)
-                    .map(Self::DeliveryAnnotations)
+                DeliveryAnnotations::decode_content(d).map(Self::DeliveryAnnotations)
             }
             Descriptor::Code(0x72) | Descriptor::Name("amqp:message-annotations:map") => {
-                <MessageAnnotations as DescribedType>::decode_content(d)
-                    .map(Self::MessageAnnotations)
+                MessageAnnotations::decode_content(d).map(Self::MessageAnnotations)
             }
             Descriptor::Code(0x73) | Descriptor::Name("amqp:properties:list") => {
-                <Properties as DescribedType>::decode_content(d).map(Self::Properties)
+                Properties::decode_content(d).map(Self::Properties)
             }
             Descriptor::Code(0x74)
             | Descriptor::Name("amqp:application-properties:map") => {
-                <ApplicationProperties as DescribedType>::decode_content(d)
-                    .map(Self::ApplicationProperties)
+                ApplicationProperties::decode_content(d).map(Self::ApplicationProperties)
             }
             Descriptor::Code(0x75) | Descriptor::Name("amqp:data:binary") => {
-                <Data as DescribedType>::decode_content(d).map(Self::Data)
+                Data::decode_content(d).map(Self::Data)
             }
             Descriptor::Code(0x76) | Descriptor::Name("amqp:amqp-sequence:list") => {
-                <AmqpSequence as DescribedType>::decode_content(d)
-                    .map(Self::AmqpSequence)
+                AmqpSequence::decode_content(d).map(Self::AmqpSequence)
             }
             Descriptor::Code(0x77) | Descriptor::Name("amqp:amqp-value:*") => {
-                <AmqpValue as DescribedType>::decode_content(d).map(Self::AmqpValue)
+                AmqpValue::decode_content(d).map(Self::AmqpValue)
             }
             Descriptor::Code(0x78) | Descriptor::Name("amqp:footer:map") => {
-                <Footer as DescribedType>::decode_content(d).map(Self::Footer)
+                Footer::decode_content(d).map(Self::Footer)
             }
             other => Err(d.refuse(&other, KNOWN)),
         }
@@ -1869,7 +1902,12 @@ impl MessageId {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::Ulong(value) => Self::Ulong(*value),
+            Self::Uuid(value) => Self::Uuid(*value),
+            Self::Binary(value) => Self::Binary(value.to_compact()),
+            Self::String(value) => Self::String(value.to_compact()),
+        }
     }
 }
 
@@ -1954,7 +1992,18 @@ impl DeliveryState {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::Received(value) => Self::Received(value.clone()),
+            Self::Accepted(value) => Self::Accepted(value.clone()),
+            Self::Rejected(value) => Self::Rejected(value.to_compact()),
+            Self::Released(value) => Self::Released(value.clone()),
+            Self::Modified(value) => Self::Modified(value.to_compact()),
+            Self::Declared(value) => Self::Declared(value.to_compact()),
+            Self::TransactionalState(value) => {
+                Self::TransactionalState(value.to_compact())
+            }
+            Self::Other(value) => Self::Other(Box::new(value.to_compact())),
+        }
     }
 }
 
@@ -2019,27 +2068,26 @@ impl Decode for DeliveryState {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match d.descriptor_after(code)? {
             Descriptor::Code(0x23) | Descriptor::Name("amqp:received:list") => {
-                <Received as DescribedType>::decode_content(d).map(Self::Received)
+                Received::decode_content(d).map(Self::Received)
             }
             Descriptor::Code(0x24) | Descriptor::Name("amqp:accepted:list") => {
-                <Accepted as DescribedType>::decode_content(d).map(Self::Accepted)
+                Accepted::decode_content(d).map(Self::Accepted)
             }
             Descriptor::Code(0x25) | Descriptor::Name("amqp:rejected:list") => {
-                <Rejected as DescribedType>::decode_content(d).map(Self::Rejected)
+                Rejected::decode_content(d).map(Self::Rejected)
             }
             Descriptor::Code(0x26) | Descriptor::Name("amqp:released:list") => {
-                <Released as DescribedType>::decode_content(d).map(Self::Released)
+                Released::decode_content(d).map(Self::Released)
             }
             Descriptor::Code(0x27) | Descriptor::Name("amqp:modified:list") => {
-                <Modified as DescribedType>::decode_content(d).map(Self::Modified)
+                Modified::decode_content(d).map(Self::Modified)
             }
             Descriptor::Code(0x33) | Descriptor::Name("amqp:declared:list") => {
-                <Declared as DescribedType>::decode_content(d).map(Self::Declared)
+                Declared::decode_content(d).map(Self::Declared)
             }
             Descriptor::Code(0x34)
             | Descriptor::Name("amqp:transactional-state:list") => {
-                <TransactionalState as DescribedType>::decode_content(d)
-                    .map(Self::TransactionalState)
+                TransactionalState::decode_content(d).map(Self::TransactionalState)
             }
             other => d.unknown(other, KNOWN).map(Box::new).map(Self::Other),
         }
@@ -2083,7 +2131,14 @@ impl Outcome {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::Accepted(value) => Self::Accepted(value.clone()),
+            Self::Rejected(value) => Self::Rejected(value.to_compact()),
+            Self::Released(value) => Self::Released(value.clone()),
+            Self::Modified(value) => Self::Modified(value.to_compact()),
+            Self::Declared(value) => Self::Declared(value.to_compact()),
+            Self::Other(value) => Self::Other(Box::new(value.to_compact())),
+        }
     }
 }
 
@@ -2162,19 +2217,19 @@ impl Decode for Outcome {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match d.descriptor_after(code)? {
             Descriptor::Code(0x24) | Descriptor::Name("amqp:accepted:list") => {
-                <Accepted as DescribedType>::decode_content(d).map(Self::Accepted)
+                Accepted::decode_content(d).map(Self::Accepted)
             }
             Descriptor::Code(0x25) | Descriptor::Name("amqp:rejected:list") => {
-                <Rejected as DescribedType>::decode_content(d).map(Self::Rejected)
+                Rejected::decode_content(d).map(Self::Rejected)
             }
             Descriptor::Code(0x26) | Descriptor::Name("amqp:released:list") => {
-                <Released as DescribedType>::decode_content(d).map(Self::Released)
+                Released::decode_content(d).map(Self::Released)
             }
             Descriptor::Code(0x27) | Descriptor::Name("amqp:modified:list") => {
-                <Modified as DescribedType>::decode_content(d).map(Self::Modified)
+                Modified::decode_content(d).map(Self::Modified)
             }
             Descriptor::Code(0x33) | Descriptor::Name("amqp:declared:list") => {
-                <Declared as DescribedType>::decode_content(d).map(Self::Declared)
+                Declared::decode_content(d).map(Self::Declared)
             }
             other => d.unknown(other, KNOWN).map(Box::new).map(Self::Other),
         }
@@ -2210,7 +2265,10 @@ impl SourceArchetype {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::Source(value) => Self::Source(value.to_compact()),
+            Self::Other(value) => Self::Other(Box::new(value.to_compact())),
+        }
     }
 }
 
@@ -2233,7 +2291,7 @@ impl Decode for SourceArchetype {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match d.descriptor_after(code)? {
             Descriptor::Code(0x28) | Descriptor::Name("amqp:source:list") => {
-                <Source as DescribedType>::decode_content(d).map(Self::Source)
+                Source::decode_content(d).map(Self::Source)
             }
             other => d.unknown(other, KNOWN).map(Box::new).map(Self::Other),
         }
@@ -2271,7 +2329,11 @@ impl TargetArchetype {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::Target(value) => Self::Target(value.to_compact()),
+            Self::Coordinator(value) => Self::Coordinator(value.to_compact()),
+            Self::Other(value) => Self::Other(Box::new(value.to_compact())),
+        }
     }
 }
 
@@ -2301,10 +2363,10 @@ impl Decode for TargetArchetype {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match d.descriptor_after(code)? {
             Descriptor::Code(0x29) | Descriptor::Name("amqp:target:list") => {
-                <Target as DescribedType>::decode_content(d).map(Self::Target)
+                Target::decode_content(d).map(Self::Target)
             }
             Descriptor::Code(0x30) | Descriptor::Name("amqp:coordinator:list") => {
-                <Coordinator as DescribedType>::decode_content(d).map(Self::Coordinator)
+                Coordinator::decode_content(d).map(Self::Coordinator)
             }
             other => d.unknown(other, KNOWN).map(Box::new).map(Self::Other),
         }
@@ -2428,7 +2490,14 @@ impl LifetimePolicy {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::DeleteOnClose(value) => Self::DeleteOnClose(value.clone()),
+            Self::DeleteOnNoLinks(value) => Self::DeleteOnNoLinks(value.clone()),
+            Self::DeleteOnNoMessages(value) => Self::DeleteOnNoMessages(value.clone()),
+            Self::DeleteOnNoLinksOrMessages(value) => {
+                Self::DeleteOnNoLinksOrMessages(value.clone())
+            }
+        }
     }
 }
 
@@ -2471,21 +2540,18 @@ impl Decode for LifetimePolicy {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match d.descriptor_after(code)? {
             Descriptor::Code(0x2b) | Descriptor::Name("amqp:delete-on-close:list") => {
-                <DeleteOnClose as DescribedType>::decode_content(d)
-                    .map(Self::DeleteOnClose)
+                DeleteOnClose::decode_content(d).map(Self::DeleteOnClose)
             }
             Descriptor::Code(0x2c) | Descriptor::Name("amqp:delete-on-no-links:list") => {
-                <DeleteOnNoLinks as DescribedType>::decode_content(d)
-                    .map(Self::DeleteOnNoLinks)
+                DeleteOnNoLinks::decode_content(d).map(Self::DeleteOnNoLinks)
             }
             Descriptor::Code(0x2d)
             | Descriptor::Name("amqp:delete-on-no-messages:list") => {
-                <DeleteOnNoMessages as DescribedType>::decode_content(d)
-                    .map(Self::DeleteOnNoMessages)
+                DeleteOnNoMessages::decode_content(d).map(Self::DeleteOnNoMessages)
             }
             Descriptor::Code(0x2e)
             | Descriptor::Name("amqp:delete-on-no-links-or-messages:list") => {
-                <DeleteOnNoLinksOrMessages as DescribedType>::decode_content(d)
+                DeleteOnNoLinksOrMessages::decode_content(d)
                     .map(Self::DeleteOnNoLinksOrMessages)
             }
             other => Err(d.refuse(&other, KNOWN)),

@@ -440,12 +440,14 @@ impl TryFrom<u8> for SaslCode {
 }
 
 impl Encode for SaslCode {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         u8::from(*self).encode(out);
     }
 }
 
 impl Decode for SaslCode {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         d.choice::<u8, Self>(code)
     }
@@ -473,7 +475,13 @@ impl SaslFrame {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::SaslMechanisms(value) => Self::SaslMechanisms(value.to_compact()),
+            Self::SaslInit(value) => Self::SaslInit(value.to_compact()),
+            Self::SaslChallenge(value) => Self::SaslChallenge(value.to_compact()),
+            Self::SaslResponse(value) => Self::SaslResponse(value.to_compact()),
+            Self::SaslOutcome(value) => Self::SaslOutcome(value.to_compact()),
+        }
     }
 }
 
@@ -523,22 +531,19 @@ impl Decode for SaslFrame {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match d.descriptor_after(code)? {
             Descriptor::Code(0x40) | Descriptor::Name("amqp:sasl-mechanisms:list") => {
-                <SaslMechanisms as DescribedType>::decode_content(d)
-                    .map(Self::SaslMechanisms)
+                SaslMechanisms::decode_content(d).map(Self::SaslMechanisms)
             }
             Descriptor::Code(0x41) | Descriptor::Name("amqp:sasl-init:list") => {
-                <SaslInit as DescribedType>::decode_content(d).map(Self::SaslInit)
+                SaslInit::decode_content(d).map(Self::SaslInit)
             }
             Descriptor::Code(0x42) | Descriptor::Name("amqp:sasl-challenge:list") => {
-                <SaslChallenge as DescribedType>::decode_content(d)
-                    .map(Self::SaslChallenge)
+                SaslChallenge::decode_content(d).map(Self::SaslChallenge)
             }
             Descriptor::Code(0x43) | Descriptor::Name("amqp:sasl-response:list") => {
-                <SaslResponse as DescribedType>::decode_content(d)
-                    .map(Self::SaslResponse)
+                SaslResponse::decode_content(d).map(Self::SaslResponse)
             }
             Descriptor::Code(0x44) | Descriptor::Name("amqp:sasl-outcome:list") => {
-                <SaslOutcome as DescribedType>::decode_content(d).map(Self::SaslOutcome)
+                SaslOutcome::decode_content(d).map(Self::SaslOutcome)
             }
             other => Err(d.refuse(&other, KNOWN)),
         }

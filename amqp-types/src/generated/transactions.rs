@@ -232,6 +232,7 @@ impl std::ops::Deref for TransactionId {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for TransactionId {
     fn deref_mut(&mut self) -> &mut Binary {
         &mut self.0
@@ -245,12 +246,14 @@ impl std::fmt::Display for TransactionId {
 }
 
 impl Encode for TransactionId {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for TransactionId {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         d.at_most_if_strict(code, 32).map(Self)
     }

@@ -927,12 +927,14 @@ impl TryFrom<bool> for Role {
 }
 
 impl Encode for Role {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         bool::from(*self).encode(out);
     }
 }
 
 impl Decode for Role {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         d.choice::<bool, Self>(code)
     }
@@ -974,12 +976,14 @@ impl TryFrom<u8> for SenderSettleMode {
 }
 
 impl Encode for SenderSettleMode {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         u8::from(*self).encode(out);
     }
 }
 
 impl Decode for SenderSettleMode {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         d.choice::<u8, Self>(code)
     }
@@ -1017,12 +1021,14 @@ impl TryFrom<u8> for ReceiverSettleMode {
 }
 
 impl Encode for ReceiverSettleMode {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         u8::from(*self).encode(out);
     }
 }
 
 impl Decode for ReceiverSettleMode {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         d.choice::<u8, Self>(code)
     }
@@ -1053,12 +1059,14 @@ impl std::fmt::Display for Handle {
 }
 
 impl Encode for Handle {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Handle {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -1089,12 +1097,14 @@ impl std::fmt::Display for Seconds {
 }
 
 impl Encode for Seconds {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Seconds {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -1125,12 +1135,14 @@ impl std::fmt::Display for Milliseconds {
 }
 
 impl Encode for Milliseconds {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Milliseconds {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -1197,12 +1209,14 @@ impl std::fmt::Display for DeliveryTag {
 }
 
 impl Encode for DeliveryTag {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for DeliveryTag {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         d.at_most(code, Self::MAX_LENGTH).map(Self)
     }
@@ -1233,21 +1247,25 @@ impl std::fmt::Display for DeliveryNumber {
 }
 
 impl SerialNumber for DeliveryNumber {
+    #[inline]
     fn from_u32(n: u32) -> Self {
         Self(n)
     }
+    #[inline]
     fn to_u32(self) -> u32 {
         self.0
     }
 }
 
 impl Encode for DeliveryNumber {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for DeliveryNumber {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -1278,21 +1296,25 @@ impl std::fmt::Display for TransferNumber {
 }
 
 impl SerialNumber for TransferNumber {
+    #[inline]
     fn from_u32(n: u32) -> Self {
         Self(n)
     }
+    #[inline]
     fn to_u32(self) -> u32 {
         self.0
     }
 }
 
 impl Encode for TransferNumber {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for TransferNumber {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -1323,21 +1345,25 @@ impl std::fmt::Display for SequenceNo {
 }
 
 impl SerialNumber for SequenceNo {
+    #[inline]
     fn from_u32(n: u32) -> Self {
         Self(n)
     }
+    #[inline]
     fn to_u32(self) -> u32 {
         self.0
     }
 }
 
 impl Encode for SequenceNo {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for SequenceNo {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -1369,12 +1395,14 @@ impl std::fmt::Display for MessageFormat {
 }
 
 impl Encode for MessageFormat {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for MessageFormat {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -1419,6 +1447,7 @@ impl std::ops::Deref for IetfLanguageTag {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for IetfLanguageTag {
     fn deref_mut(&mut self) -> &mut Symbol {
         &mut self.0
@@ -1432,12 +1461,14 @@ impl std::fmt::Display for IetfLanguageTag {
 }
 
 impl Encode for IetfLanguageTag {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for IetfLanguageTag {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -1475,6 +1506,7 @@ impl std::ops::Deref for Fields {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for Fields {
     fn deref_mut(&mut self) -> &mut Map<Symbol, Value> {
         &mut self.0
@@ -1482,12 +1514,14 @@ impl std::ops::DerefMut for Fields {
 }
 
 impl Encode for Fields {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Fields {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -1595,7 +1629,17 @@ impl Performative {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::Open(value) => Self::Open(Box::new(value.to_compact())),
+            Self::Begin(value) => Self::Begin(Box::new(value.to_compact())),
+            Self::Attach(value) => Self::Attach(Box::new(value.to_compact())),
+            Self::Flow(value) => Self::Flow(value.to_compact()),
+            Self::Transfer(value) => Self::Transfer(value.to_compact()),
+            Self::Disposition(value) => Self::Disposition(value.to_compact()),
+            Self::Detach(value) => Self::Detach(value.to_compact()),
+            Self::End(value) => Self::End(value.to_compact()),
+            Self::Close(value) => Self::Close(value.to_compact()),
+        }
     }
 }
 
@@ -1673,35 +1717,31 @@ impl Decode for Performative {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match d.descriptor_after(code)? {
             Descriptor::Code(0x10) | Descriptor::Name("amqp:open:list") => {
-                <Open as DescribedType>::decode_content(d).map(Box::new).map(Self::Open)
+                Open::decode_content(d).map(Box::new).map(Self::Open)
             }
             Descriptor::Code(0x11) | Descriptor::Name("amqp:begin:list") => {
-                <Begin as DescribedType>::decode_content(d)
-                    .map(Box::new)
-                    .map(Self::Begin)
+                Begin::decode_content(d).map(Box::new).map(Self::Begin)
             }
             Descriptor::Code(0x12) | Descriptor::Name("amqp:attach:list") => {
-                <Attach as DescribedType>::decode_content(d)
-                    .map(Box::new)
-                    .map(Self::Attach)
+                Attach::decode_content(d).map(Box::new).map(Self::Attach)
             }
             Descriptor::Code(0x13) | Descriptor::Name("amqp:flow:list") => {
-                <Flow as DescribedType>::decode_content(d).map(Self::Flow)
+                Flow::decode_content(d).map(Self::Flow)
             }
             Descriptor::Code(0x14) | Descriptor::Name("amqp:transfer:list") => {
-                <Transfer as DescribedType>::decode_content(d).map(Self::Transfer)
+                Transfer::decode_content(d).map(Self::Transfer)
             }
             Descriptor::Code(0x15) | Descriptor::Name("amqp:disposition:list") => {
-                <Disposition as DescribedType>::decode_content(d).map(Self::Disposition)
+                Disposition::decode_content(d).map(Self::Disposition)
             }
             Descriptor::Code(0x16) | Descriptor::Name("amqp:detach:list") => {
-                <Detach as DescribedType>::decode_content(d).map(Self::Detach)
+                Detach::decode_content(d).map(Self::Detach)
             }
             Descriptor::Code(0x17) | Descriptor::Name("amqp:end:list") => {
-                <End as DescribedType>::decode_content(d).map(Self::End)
+                End::decode_content(d).map(Self::End)
             }
             Descriptor::Code(0x18) | Descriptor::Name("amqp:close:list") => {
-                <Close as DescribedType>::decode_content(d).map(Self::Close)
+                Close::decode_content(d).map(Self::Close)
             }
             other => Err(d.refuse(&other, KNOWN)),
         }

@@ -60,6 +60,7 @@ impl std::ops::Deref for ArticleNumber {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for ArticleNumber {
     fn deref_mut(&mut self) -> &mut Str {
         &mut self.0
@@ -73,12 +74,14 @@ impl std::fmt::Display for ArticleNumber {
 }
 
 impl Encode for ArticleNumber {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for ArticleNumber {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -480,6 +483,7 @@ impl std::ops::Deref for ColourFilter {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for ColourFilter {
     fn deref_mut(&mut self) -> &mut Symbol {
         &mut self.0
@@ -640,7 +644,11 @@ impl Movement {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::Receipt(value) => Self::Receipt(value.clone()),
+            Self::Removal(value) => Self::Removal(value.to_compact()),
+            Self::Other(value) => Self::Other(Box::new(value.to_compact())),
+        }
     }
 }
 
@@ -671,10 +679,10 @@ impl Decode for Movement {
         match d.descriptor_after(code)? {
             Descriptor::Code(0x0000_7ed9_0000_0002)
             | Descriptor::Name("example:receipt:list") => {
-                <Receipt as DescribedType>::decode_content(d).map(Self::Receipt)
+                Receipt::decode_content(d).map(Self::Receipt)
             }
             Descriptor::Name("example:removal:list") => {
-                <Removal as DescribedType>::decode_content(d).map(Self::Removal)
+                Removal::decode_content(d).map(Self::Removal)
             }
             other => d.unknown(other, KNOWN).map(Box::new).map(Self::Other),
         }

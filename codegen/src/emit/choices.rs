@@ -77,11 +77,13 @@ fn number(cx: &Context<'_>, c: &Choices) -> Vec<TokenStream> {
         },
         quote! {
             impl #encode for #name {
+                #[inline]
                 fn encode(&self, out: &mut #bytes) { #primitive::from(*self).encode(out); }
             }
         },
         quote! {
             impl #decode for #name {
+                #[inline]
                 fn decode_body(code: u8, d: &mut #decoder<'_>) -> Result<Self, #error> { d.choice::<#primitive, Self>(code) }
             }
         },

@@ -74,13 +74,11 @@ pub(super) fn field_type(cx: &Context<'_>, field: &Field) -> TokenStream {
 /// The methods: `new`, and the copy of what may hold views of a buffer.
 fn methods(cx: &Context<'_>, c: &Composite) -> Option<TokenStream> {
     let name = ident(&c.rust);
-    let holds_views =
-        |field: &Field| !field.ty.is_copy() || matches!(field.mode, Mode::Multiple { .. });
     let new = constructor(cx, c);
     let copy = c
         .fields
         .iter()
-        .any(holds_views)
+        .any(|field| cx.holds_views(&field.ty))
         .then(|| to_compact(cx, None));
     let some = new.is_some() || copy.is_some();
     some.then(|| quote!(impl #name { #new #copy }))

@@ -9,7 +9,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use crate::Target;
-use crate::model::{Descriptor, Literal, Model, Primitive, Ty};
+use crate::model::{Descriptor, Item, Literal, Model, Primitive, Ty};
 
 /// The state of writing one file.
 pub(crate) struct Context<'a> {
@@ -163,6 +163,26 @@ impl<'a> Context<'a> {
         self.import("super".to_owned(), "KNOWN")
     }
 
+    /// Whether values of the type may hold views of a buffer, so that they have a `to_compact`.
+    pub(super) fn holds_views(&self, ty: &Ty) -> bool {
+        match ty {
+            Ty::Option(inner) | Ty::Boxed(inner) => self.holds_views(inner),
+            Ty::Generated { module, rust, copy } => {
+                let item = self.model.modules[*module]
+                    .items
+                    .iter()
+                    .find(|item| item.rust() == rust);
+                match item {
+                    Some(Item::Composite(c)) => {
+                        c.fields.iter().any(|field| self.holds_views(&field.ty))
+                    }
+                    _ => !copy,
+                }
+            }
+            ty => !ty.is_copy(),
+        }
+    }
+
     /// The `use` declarations for all that was named so far.
     pub(super) fn imports(&self) -> TokenStream {
         let used = self.used.borrow();
@@ -226,9 +246,7 @@ impl<'a> Context<'a> {
             .items
             .iter()
             .find_map(|item| match item {
-                crate::model::Item::Newtype(newtype) if newtype.rust == *rust => {
-                    Some(newtype.inner.clone())
-                }
+                Item::Newtype(newtype) if newtype.rust == *rust => Some(newtype.inner.clone()),
                 _ => None,
             });
         inner.unwrap_or_else(|| ty.clone())

@@ -18,7 +18,7 @@ pub(super) fn newtype(cx: &Context<'_>, n: &Newtype) -> Vec<TokenStream> {
     parts.extend(text_conversions(cx, n));
     if !n.inner.is_copy() {
         parts.push(copy(cx, n));
-        parts.push(deref(cx, n));
+        parts.extend(deref(cx, n));
     }
     if is_display(&n.inner) {
         parts.push(display(n));
@@ -129,17 +129,17 @@ fn copy(cx: &Context<'_>, n: &Newtype) -> TokenStream {
     quote!(impl #name { #method })
 }
 
-fn deref(cx: &Context<'_>, n: &Newtype) -> TokenStream {
+fn deref(cx: &Context<'_>, n: &Newtype) -> Vec<TokenStream> {
     let (name, inner) = (ident(&n.rust), cx.ty(&n.inner));
-    let mutable = n.max_length.is_none().then(|| {
-        quote! {
-            impl std::ops::DerefMut for #name { fn deref_mut(&mut self) -> &mut #inner { &mut self.0 } }
-        }
-    });
-    quote! {
+    let mut parts = vec![quote! {
         impl std::ops::Deref for #name { type Target = #inner; fn deref(&self) -> &#inner { &self.0 } }
-        #mutable
+    }];
+    if n.max_length.is_none() {
+        parts.push(quote! {
+            impl std::ops::DerefMut for #name { fn deref_mut(&mut self) -> &mut #inner { &mut self.0 } }
+        });
     }
+    parts
 }
 
 fn display(n: &Newtype) -> TokenStream {
@@ -155,7 +155,9 @@ fn serial(cx: &Context<'_>, n: &Newtype) -> TokenStream {
     let (name, inner, serial) = (ident(&n.rust), cx.ty(&n.inner), cx.serial_number());
     quote! {
         impl #serial for #name {
+            #[inline]
             fn from_u32(n: #inner) -> Self { Self(n) }
+            #[inline]
             fn to_u32(self) -> #inner { self.0 }
         }
     }
@@ -182,9 +184,10 @@ fn codec(cx: &Context<'_>, n: &Newtype) -> Vec<TokenStream> {
             (None, None) => quote!(#decode::decode_body(code, d).map(Self)),
         };
         return vec![
-            quote!(impl #encode for #name { fn encode(&self, out: &mut #bytes) { self.0.encode(out); } #is_null }),
+            quote!(impl #encode for #name { #[inline] fn encode(&self, out: &mut #bytes) { self.0.encode(out); } #is_null }),
             quote! {
                 impl #decode for #name {
+                    #[inline]
                     fn decode_body(code: u8, d: &mut #decoder<'_>) -> Result<Self, #error> { #inside }
                 }
             },

@@ -10,7 +10,7 @@ use crate::resolve::first_sentence;
 
 pub(super) fn union(cx: &Context<'_>, u: &Union) -> Vec<TokenStream> {
     let name = ident(&u.rust);
-    let copy = to_compact(cx, None);
+    let copy = to_compact(cx, Some(copies(cx, u)));
     let mut parts = vec![definition(cx, u), quote!(impl #name { #copy })];
     for variant in &u.variants {
         parts.push(from_variant(cx, u, variant));
@@ -98,6 +98,28 @@ fn definition(cx: &Context<'_>, u: &Union) -> TokenStream {
     });
     // Boxing is decided by the table of exceptions, not by the compiler's guess.
     quote!(#doc #derives #[allow(clippy::large_enum_variant)] pub enum #name { #(#variants,)* #other })
+}
+
+/// Each variant's copy: what holds no views of a buffer is cloned.
+fn copies(cx: &Context<'_>, u: &Union) -> TokenStream {
+    let arms = u.variants.iter().map(|variant| {
+        let name = ident(&variant.rust);
+        let copy = match (variant.ty.is_copy(), cx.holds_views(&variant.ty)) {
+            (true, _) => quote!(*value),
+            (false, true) => quote!(value.to_compact()),
+            (false, false) => quote!(value.clone()),
+        };
+        let copy = if variant.boxed && cx.holds_views(&variant.ty) {
+            quote!(Box::new(#copy))
+        } else {
+            copy
+        };
+        quote!(Self::#name(value) => Self::#name(#copy),)
+    });
+    let other = u
+        .open
+        .then(|| quote!(Self::Other(value) => Self::Other(Box::new(value.to_compact())),));
+    quote!(match self { #(#arms)* #other })
 }
 
 fn variant_type(cx: &Context<'_>, variant: &Variant) -> TokenStream {
@@ -201,7 +223,8 @@ fn descriptor_arm(cx: &Context<'_>, variant: &Variant) -> Option<TokenStream> {
         return None;
     };
     let (of, ty) = (ident(&variant.rust), cx.ty(&variant.ty));
-    let (found, described) = (cx.codec("Descriptor"), cx.codec("DescribedType"));
+    let found = cx.codec("Descriptor");
+    cx.codec("DescribedType");
     let symbol = &descriptor.symbol;
     let code = descriptor.code.map(|code| {
         let code = hex(code);
@@ -212,7 +235,7 @@ fn descriptor_arm(cx: &Context<'_>, variant: &Variant) -> Option<TokenStream> {
     } else {
         quote!(.map(Self::#of))
     };
-    Some(quote!(#code #found::Name(#symbol) => <#ty as #described>::decode_content(d)#map,))
+    Some(quote!(#code #found::Name(#symbol) => #ty::decode_content(d)#map,))
 }
 
 /// An enum whose every value has a descriptor is a described value, and may be read from one.

@@ -147,6 +147,7 @@ impl std::ops::Deref for Blob {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for Blob {
     fn deref_mut(&mut self) -> &mut Binary {
         &mut self.0
@@ -233,6 +234,7 @@ impl std::ops::Deref for PlaceText {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for PlaceText {
     fn deref_mut(&mut self) -> &mut Str {
         &mut self.0
@@ -246,12 +248,14 @@ impl std::fmt::Display for PlaceText {
 }
 
 impl Encode for PlaceText {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for PlaceText {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -489,7 +493,12 @@ impl Shape {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::Round(value) => Self::Round(value.clone()),
+            Self::Square(value) => Self::Square(value.clone()),
+            Self::Blob(value) => Self::Blob(value.to_compact()),
+            Self::Other(value) => Self::Other(Box::new(value.to_compact())),
+        }
     }
 }
 
@@ -526,13 +535,13 @@ impl Decode for Shape {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match d.descriptor_after(code)? {
             Descriptor::Code(0xe0) | Descriptor::Name("example:round:list") => {
-                <Round as DescribedType>::decode_content(d).map(Self::Round)
+                Round::decode_content(d).map(Self::Round)
             }
             Descriptor::Name("example:square:list") => {
-                <Square as DescribedType>::decode_content(d).map(Self::Square)
+                Square::decode_content(d).map(Self::Square)
             }
             Descriptor::Code(0xe1) | Descriptor::Name("example:blob:binary") => {
-                <Blob as DescribedType>::decode_content(d).map(Self::Blob)
+                Blob::decode_content(d).map(Self::Blob)
             }
             other => d.unknown(other, KNOWN).map(Box::new).map(Self::Other),
         }
@@ -570,7 +579,11 @@ impl SoftShape {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::Round(value) => Self::Round(value.clone()),
+            Self::Blob(value) => Self::Blob(value.to_compact()),
+            Self::Other(value) => Self::Other(Box::new(value.to_compact())),
+        }
     }
 }
 
@@ -622,10 +635,10 @@ impl Decode for SoftShape {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match d.descriptor_after(code)? {
             Descriptor::Code(0xe0) | Descriptor::Name("example:round:list") => {
-                <Round as DescribedType>::decode_content(d).map(Self::Round)
+                Round::decode_content(d).map(Self::Round)
             }
             Descriptor::Code(0xe1) | Descriptor::Name("example:blob:binary") => {
-                <Blob as DescribedType>::decode_content(d).map(Self::Blob)
+                Blob::decode_content(d).map(Self::Blob)
             }
             other => d.unknown(other, KNOWN).map(Box::new).map(Self::Other),
         }
@@ -661,7 +674,10 @@ impl Name {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::Number(value) => Self::Number(*value),
+            Self::Text(value) => Self::Text(value.to_compact()),
+        }
     }
 }
 
@@ -800,7 +816,9 @@ impl Step {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::Start(value) => Self::Start(value.clone()),
+        }
     }
 }
 
@@ -822,7 +840,7 @@ impl Decode for Step {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match d.descriptor_after(code)? {
             Descriptor::Code(0xe2) | Descriptor::Name("example:start:list") => {
-                <Start as DescribedType>::decode_content(d).map(Self::Start)
+                Start::decode_content(d).map(Self::Start)
             }
             other => Err(d.refuse(&other, KNOWN)),
         }

@@ -35,12 +35,14 @@ impl std::fmt::Display for Amount {
 }
 
 impl Encode for Amount {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Amount {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -76,12 +78,14 @@ impl TryFrom<u8> for Mood {
 }
 
 impl Encode for Mood {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         u8::from(*self).encode(out);
     }
 }
 
 impl Decode for Mood {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         d.choice::<u8, Self>(code)
     }
@@ -491,11 +495,6 @@ impl MeasuredTwice {
             first: first.into(),
             second: None,
         }
-    }
-    /// A copy that keeps no read buffer alive.
-    #[must_use]
-    pub fn to_compact(&self) -> Self {
-        compact(self)
     }
 }
 

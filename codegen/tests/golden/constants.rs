@@ -120,12 +120,14 @@ impl std::fmt::Display for Speed {
 }
 
 impl Encode for Speed {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Speed {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }

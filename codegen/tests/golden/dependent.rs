@@ -230,12 +230,14 @@ impl std::fmt::Display for PartNameNumber {
 }
 
 impl Encode for PartNameNumber {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for PartNameNumber {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -255,7 +257,9 @@ impl Part {
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn to_compact(&self) -> Self {
-        compact(self)
+        match self {
+            Self::Corner(value) => Self::Corner(value.clone()),
+        }
     }
 }
 
@@ -277,7 +281,7 @@ impl Decode for Part {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match d.descriptor_after(code)? {
             Descriptor::Name("example:corner:list") => {
-                <Corner as DescribedType>::decode_content(d).map(Self::Corner)
+                Corner::decode_content(d).map(Self::Corner)
             }
             other => Err(d.refuse(&other, KNOWN)),
         }

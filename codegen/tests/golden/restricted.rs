@@ -36,12 +36,14 @@ impl std::fmt::Display for Plain {
 }
 
 impl Encode for Plain {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Plain {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -72,12 +74,14 @@ impl std::fmt::Display for Nested {
 }
 
 impl Encode for Nested {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Nested {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -108,21 +112,25 @@ impl std::fmt::Display for Counter {
 }
 
 impl SerialNumber for Counter {
+    #[inline]
     fn from_u32(n: u32) -> Self {
         Self(n)
     }
+    #[inline]
     fn to_u32(self) -> u32 {
         self.0
     }
 }
 
 impl Encode for Counter {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Counter {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -172,6 +180,7 @@ impl std::ops::Deref for Label {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for Label {
     fn deref_mut(&mut self) -> &mut Str {
         &mut self.0
@@ -185,12 +194,14 @@ impl std::fmt::Display for Label {
 }
 
 impl Encode for Label {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Label {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -235,6 +246,7 @@ impl std::ops::Deref for Mark {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for Mark {
     fn deref_mut(&mut self) -> &mut Symbol {
         &mut self.0
@@ -248,12 +260,14 @@ impl std::fmt::Display for Mark {
 }
 
 impl Encode for Mark {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Mark {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -319,12 +333,14 @@ impl std::fmt::Display for Key {
 }
 
 impl Encode for Key {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Key {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         d.at_most(code, Self::MAX_LENGTH).map(Self)
     }
@@ -374,6 +390,7 @@ impl std::ops::Deref for Blob {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for Blob {
     fn deref_mut(&mut self) -> &mut Binary {
         &mut self.0
@@ -387,12 +404,14 @@ impl std::fmt::Display for Blob {
 }
 
 impl Encode for Blob {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Blob {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         d.at_most_if_strict(code, 4).map(Self)
     }
@@ -417,12 +436,14 @@ impl From<Ratio> for f64 {
 }
 
 impl Encode for Ratio {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Ratio {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -460,6 +481,7 @@ impl std::ops::Deref for Table {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for Table {
     fn deref_mut(&mut self) -> &mut Map<Symbol, Option<Simple>> {
         &mut self.0
@@ -467,12 +489,14 @@ impl std::ops::DerefMut for Table {
 }
 
 impl Encode for Table {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for Table {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -510,6 +534,7 @@ impl std::ops::Deref for NarrowTable {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for NarrowTable {
     fn deref_mut(&mut self) -> &mut Map<Symbol, Plain> {
         &mut self.0
@@ -517,12 +542,14 @@ impl std::ops::DerefMut for NarrowTable {
 }
 
 impl Encode for NarrowTable {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         self.0.encode(out);
     }
 }
 
 impl Decode for NarrowTable {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Decode::decode_body(code, d).map(Self)
     }
@@ -560,6 +587,7 @@ impl std::ops::Deref for Lines {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for Lines {
     fn deref_mut(&mut self) -> &mut Option<ListOf<Str>> {
         &mut self.0
@@ -630,6 +658,7 @@ impl std::ops::Deref for Anything {
         &self.0
     }
 }
+
 impl std::ops::DerefMut for Anything {
     fn deref_mut(&mut self) -> &mut Value {
         &mut self.0
@@ -699,12 +728,14 @@ impl TryFrom<bool> for Truth {
 }
 
 impl Encode for Truth {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         bool::from(*self).encode(out);
     }
 }
 
 impl Decode for Truth {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         d.choice::<bool, Self>(code)
     }
@@ -742,12 +773,14 @@ impl TryFrom<i8> for Size {
 }
 
 impl Encode for Size {
+    #[inline]
     fn encode(&self, out: &mut BytesMut) {
         i8::from(*self).encode(out);
     }
 }
 
 impl Decode for Size {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         d.choice::<i8, Self>(code)
     }
