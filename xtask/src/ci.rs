@@ -47,9 +47,9 @@ fn format() -> Result<(), String> {
         .iter()
         .filter(|manifest| shell::root().join(manifest).is_file())
     {
-        let mend = format!("cargo fmt --manifest-path {manifest}");
+        let mend = format!("cargo fmt --all --manifest-path {manifest}");
         shell::run(
-            shell::cargo().args(["fmt", "--check", "--manifest-path", manifest]),
+            shell::cargo().args(["fmt", "--all", "--check", "--manifest-path", manifest]),
             &mend,
         )?;
     }

@@ -50,6 +50,7 @@ struct Contender {
     instructions: bool,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Source {
     Cargo(&'static str),
     ProtonC,
@@ -159,11 +160,16 @@ fn chosen(args: &Args) -> Result<Vec<(&'static Contender, Pair)>, String> {
         return Err(format!("--only {stranger}: there is {names}"));
     }
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
-    let mut out = Vec::new();
+    let mut out: Vec<(&'static Contender, Pair)> = Vec::new();
     for contender in CONTENDERS.iter().filter(|contender| wanted(contender.name)) {
-        let program = match contender.source {
-            Source::Cargo(package) => build(package)?,
-            Source::ProtonC => compile_proton()?,
+        // Two contenders may be one program with other options: built once, so that both are of the same sources.
+        let built = out
+            .iter()
+            .find(|(other, _)| other.source == contender.source);
+        let program = match (built, contender.source) {
+            (Some((_, pair)), _) => pair.program.clone(),
+            (None, Source::Cargo(package)) => build(package)?,
+            (None, Source::ProtonC) => compile_proton()?,
         };
         let extra = contender
             .extra
