@@ -33,23 +33,24 @@ async fn a_message_is_sent_received_and_accepted() {
     let (client, listener) = pair(ConnectionOptions::new()).await;
     assert_eq!(client.remote_container_id(), "listener");
     assert_eq!(listener.remote_container_id(), "client");
-    let (sender, link) = tokio::join!(client.create_sender("orders"), listener.next_link());
-    let link = link.expect("a link is attached");
-    assert_eq!(link.address(), Some("orders"));
-    let accepted = tokio::spawn(async move {
-        let Link::Receiver(receiver) = link.accept() else {
-            panic!("the peer sends")
-        };
-        let delivery = receiver.recv().await.expect("a delivery comes");
-        let message = delivery.message().expect("it decodes");
-        delivery.accept();
-        (receiver, message)
+    let accepted = tokio::spawn({
+        let listener = listener.clone();
+        async move {
+            let link = listener.next_link().await.expect("a link is attached");
+            assert_eq!(link.address(), Some("orders"));
+            let Link::Receiver(receiver) = link.accept() else {
+                panic!("the peer sends")
+            };
+            let delivery = receiver.recv().await.expect("a delivery comes");
+            let message = delivery.message().expect("it decodes");
+            delivery.accept();
+            (receiver, message)
+        }
     });
-    let sender = sender;
-    let sender = match sender {
-        Ok(sender) => sender,
-        Err(error) => panic!("{error}"),
-    };
+    let sender = client
+        .create_sender("orders")
+        .await
+        .expect("it is attached");
     let outcome = sender
         .send(Message::from("hello"))
         .await

@@ -23,6 +23,12 @@ impl SenderCredit {
         }
     }
 
+    /// Chooses the initial delivery-count while nothing has been sent; the credit stays.
+    pub(crate) fn rebase(&mut self, initial_delivery_count: u32) {
+        self.initial = initial_delivery_count;
+        self.delivery_count = initial_delivery_count;
+    }
+
     pub(crate) fn credit(&self) -> u32 {
         self.credit
     }

@@ -178,7 +178,8 @@ impl Link {
         match &mut self.end {
             End::Sender(sender) => {
                 let initial = attach.initial_delivery_count.map_or(0, |SequenceNo(n)| n);
-                sender.credit = SenderCredit::new(initial);
+                // Credit may have come already: the peer did not wait for our answer.
+                sender.credit.rebase(initial);
                 self.snd_settle_mode = attach.snd_settle_mode;
             }
             End::Receiver(receiver) => {

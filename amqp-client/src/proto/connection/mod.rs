@@ -392,14 +392,12 @@ impl Connection {
 
     /// Accepts a link that the partner attached.
     pub fn accept_link(&mut self, link: LinkKey, attach: Box<Attach>, credit: Option<u32>) {
-        self.with(link.session, |s, _| {
-            s.accept_link(link.link, attach, credit)
-        });
+        self.with(link.session, |s, events| s.accept_link(link.link, attach, credit, events));
     }
 
     /// Refuses a link that the partner attached. [LNK-08]
     pub fn refuse_link(&mut self, link: LinkKey, attach: Box<Attach>, error: Box<Error>) {
-        self.with(link.session, |s, _| s.refuse_link(link.link, attach, error));
+        self.with(link.session, |s, events| s.refuse_link(link.link, attach, error, events));
     }
 
     /// Detaches a link, or closes it.

@@ -216,8 +216,15 @@ impl Session {
         Some(key)
     }
 
-    /// Accepts a link that the partner attached.
-    pub(crate) fn accept_link(&mut self, key: Key, mut attach: Box<Attach>, credit: Option<u32>) {
+    /// Accepts a link that the partner attached. Credit that came before is told again.
+    pub(crate) fn accept_link(
+        &mut self,
+        key: Key,
+        mut attach: Box<Attach>,
+        credit: Option<u32>,
+        events: &mut VecDeque<Event>,
+    ) {
+        let name = self.name(key);
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
@@ -229,16 +236,31 @@ impl Session {
             attach.initial_delivery_count = Some(SequenceNo(0));
         }
         link.accept(attach, credit);
+        if let Some(sender) = link.sender()
+            && (sender.credit.credit() > 0 || sender.credit.draining())
+        {
+            events.push_back(Event::Credit {
+                link: name,
+                credit: sender.credit.credit(),
+                drain: sender.credit.draining(),
+            });
+        }
         self.owe(key);
     }
 
     /// Refuses a link: an attach without our terminus, and a closing detach behind it. [LNK-08]
-    pub(crate) fn refuse_link(&mut self, key: Key, mut attach: Box<Attach>, error: Box<Error>) {
+    pub(crate) fn refuse_link(
+        &mut self,
+        key: Key,
+        mut attach: Box<Attach>,
+        error: Box<Error>,
+        events: &mut VecDeque<Event>,
+    ) {
         match attach.role {
             Role::Sender => attach.source = None,
             Role::Receiver => attach.target = None,
         }
-        self.accept_link(key, attach, None);
+        self.accept_link(key, attach, None, events);
         self.detach(key, true, Some(error));
     }
 
