@@ -32,7 +32,7 @@ impl<T: Strategic + Encode + Decode + Clone + PartialEq> Tested for T {}
 
 // tests: [TYP-32, TYP-33, TYP-35, TYP-38]
 fn comes_back<T: Tested>() {
-    check(64, |value: T| {
+    check(48, |value: T| {
         let octets = value.to_bytes();
         prop_assert_eq!(T::from_bytes(&octets), Ok(value));
         let generic = Value::from_bytes(&octets);
@@ -42,7 +42,7 @@ fn comes_back<T: Tested>() {
 }
 
 fn a_prefix_is_refused<T: Tested>() {
-    check(24, |value: T| {
+    check(12, |value: T| {
         let octets = value.to_bytes();
         for length in 0..octets.len() {
             prop_assert!(
@@ -80,7 +80,7 @@ fn the_symbolic_descriptor_is_the_same<T: Tested>() {
 }
 
 fn spoilt_octets_do_no_harm<T: Tested>() {
-    check(24, |value: T| {
+    check(12, |value: T| {
         let octets = value.to_bytes();
         for at in 0..octets.len().min(64) {
             for spoilt in [

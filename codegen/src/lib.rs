@@ -89,7 +89,7 @@ pub fn generate(
         let overlay = overlay::read(&xml::parse(overlay.name, overlay.text)?)?;
         resolve::attach(&mut files, overlay)?;
     }
-    let model = resolve::resolve(&files)?;
+    let model = resolve::resolve(&files, !target.is_own())?;
     let mut outputs = vec![Output {
         name: "mod.rs".to_owned(),
         text: emit::index(&model, target)?,

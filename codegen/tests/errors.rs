@@ -552,7 +552,7 @@ fn what_a_type_provides_of_another_crate_needs_a_place_there() {
         <type name=\"only\" class=\"restricted\" source=\"string\" provides=\"sole\"/></section></amqp>";
     let ours = |provides: &str| {
         schema(&format!(
-            "<type name=\"a\" class=\"composite\" source=\"list\" provides=\"{provides}\"><descriptor name=\"d\"/></type>"
+            "<type name=\"a\" class=\"composite\" source=\"list\" provides=\"{provides}\"><descriptor name=\"x:d\"/></type>"
         ))
     };
     assert_eq!(
@@ -562,6 +562,25 @@ fn what_a_type_provides_of_another_crate_needs_a_place_there() {
     assert_eq!(
         support::dependent_error(theirs, &ours("sole")),
         "x.xml:2:58: `sole` has no place for type `a`"
+    );
+}
+
+// tests: [TYP-30]
+#[test]
+fn a_descriptor_of_ones_own_is_not_in_the_standards_domain() {
+    let ours = |descriptor: &str| {
+        schema(&format!(
+            "<type name=\"a\" class=\"composite\" source=\"list\">\n<descriptor {descriptor}/></type>"
+        ))
+    };
+    let base = "<amqp name=\"base\"/>";
+    assert_eq!(
+        support::dependent_error(base, &ours("name=\"thing\"")),
+        "x.xml:3:19: descriptor name `thing` is not of the form domain:name"
+    );
+    assert_eq!(
+        support::dependent_error(base, &ours("name=\"x:thing\" code=\"0x0:0x7\"")),
+        "x.xml:3:34: descriptor code 0x7 is in domain 0, which is the standard's"
     );
 }
 

@@ -45,6 +45,7 @@ fn definition(cx: &Context<'_>, c: &Choices) -> TokenStream {
     quote!(#doc #derives pub enum #name { #(#variants,)* #other })
 }
 
+// [TYP-41] [SRC-11]
 /// Numbers, booleans, characters and text: the enum and its primitive, both ways.
 fn number(cx: &Context<'_>, c: &Choices) -> Vec<TokenStream> {
     let name = ident(&c.rust);
@@ -90,6 +91,8 @@ fn number(cx: &Context<'_>, c: &Choices) -> Vec<TokenStream> {
     ]
 }
 
+/// Symbols: the enum and its names, both ways.
+// [TYP-41] [PRF-28] [PRF-29]
 fn symbol(cx: &Context<'_>, c: &Choices) -> Vec<TokenStream> {
     let name = ident(&c.rust);
     let symbol = cx.ty(&Ty::Primitive(Primitive::Symbol));

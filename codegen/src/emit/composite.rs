@@ -182,6 +182,8 @@ fn codec(cx: &Context<'_>, c: &Composite) -> Vec<TokenStream> {
     let (encode, decode) = (cx.codec("Encode"), cx.codec("Decode"));
     let (bytes, decoder, error) = (cx.buffer(), cx.codec("Decoder"), cx.codec("DecodeError"));
     let (field_encoder, field_decoder) = (cx.codec("FieldEncoder"), cx.codec("FieldDecoder"));
+    // By construction: what the XML says of a field is what is read and written.
+    // [TYP-32] [TYP-34] [TYP-38] [PRF-01] [PRF-02] [OUT-03] [OUT-15] [MSG-06] [MSG-17] [TXN-10]
     let encodes = c.fields.iter().map(|field| {
         let name = ident(&field.rust);
         match &field.mode {

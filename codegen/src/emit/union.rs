@@ -162,6 +162,8 @@ fn into_superset(cx: &Context<'_>, u: &Union, superset: &Ty) -> Vec<TokenStream>
     ]
 }
 
+/// Told apart by format code, or by either descriptor.
+// [TYP-03] [MSG-16] [FLT-08] [FLT-09]
 fn codec(cx: &Context<'_>, u: &Union) -> Vec<TokenStream> {
     let name = ident(&u.rust);
     let (encode, decode) = (cx.codec("Encode"), cx.codec("Decode"));

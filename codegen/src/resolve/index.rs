@@ -9,7 +9,7 @@ use super::{Parsed, TypeId, all_types};
 use crate::error::{Error, Place};
 use crate::model::Primitive;
 use crate::naming;
-use crate::schema::{Class, Spanned};
+use crate::schema::{Class, Descriptor, Spanned};
 
 /// All types by name.
 pub(super) struct Index<'a> {
@@ -31,7 +31,8 @@ impl Index<'_> {
     }
 }
 
-pub(super) fn build(files: &[Parsed]) -> Result<Index<'_>, Error> {
+/// Looks through all files; in `dependent` runs what is written is not the standard's.
+pub(super) fn build(files: &[Parsed], dependent: bool) -> Result<Index<'_>, Error> {
     let mut modules = Unique::default();
     for file in files {
         let name = &file.schema.name;
@@ -75,6 +76,9 @@ pub(super) fn build(files: &[Parsed]) -> Result<Index<'_>, Error> {
             })?;
         }
         if let Some(descriptor) = &def.descriptor {
+            if dependent && files[id.module].emit {
+                check_domain(descriptor)?;
+            }
             let Spanned { value, at } = &descriptor.symbol;
             symbols.add(value.clone(), at, |was| {
                 format!("a second descriptor `{value}`, after {was}")
@@ -95,6 +99,24 @@ fn usable(name: &str, at: &Place) -> Result<(), Error> {
         Ok(())
     } else {
         Err(at.error(format!("`{name}` cannot be made a name of Rust")))
+    }
+}
+
+/// A descriptor of somebody else than the standard has a domain (section 1.2): a symbol `domain:name`, and a number whose
+/// upper half is not 0.
+// [TYP-30]
+fn check_domain(descriptor: &Descriptor) -> Result<(), Error> {
+    let Spanned { value, at } = &descriptor.symbol;
+    if !value.contains(':') {
+        return Err(at.error(format!(
+            "descriptor name `{value}` is not of the form domain:name"
+        )));
+    }
+    match &descriptor.code {
+        Some(Spanned { value, at }) if *value >> 32 == 0 => Err(at.error(format!(
+            "descriptor code {value:#x} is in domain 0, which is the standard's"
+        ))),
+        _ => Ok(()),
     }
 }
 

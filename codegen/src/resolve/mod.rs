@@ -60,9 +60,9 @@ pub(crate) fn attach(files: &mut [Parsed], overlay: Overlay) -> Result<(), Error
     }
 }
 
-/// Runs all passes.
-pub(crate) fn resolve(files: &[Parsed]) -> Result<Model, Error> {
-    let index = index::build(files)?;
+/// Runs all passes; in `dependent` runs what is written is not the standard's.
+pub(crate) fn resolve(files: &[Parsed], dependent: bool) -> Result<Model, Error> {
+    let index = index::build(files, dependent)?;
     let notes = notes::build(files)?;
     let archetypes = archetypes::build(files, &index)?;
     let types = types::Types {
