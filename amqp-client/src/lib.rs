@@ -36,5 +36,5 @@ pub use amqp_types::{Body, EncodedMessage, Message, Value};
 pub use error::{Error, ErrorKind, ErrorScope, Initiator};
 pub use handles::{
     Connection, ConnectionOptions, Container, Delivery, Receipt, Receiver, ReceiverOptions,
-    Sendable, Sender, SenderOptions, Session, SessionOptions,
+    SendSettings, Sendable, Sender, SenderOptions, Session, SessionOptions,
 };

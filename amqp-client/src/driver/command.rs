@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use super::link::{ReceiverShared, SenderShared};
 use super::session::SessionShared;
 use crate::error::{Error, ErrorScope};
-use crate::proto::{LinkKey, SessionConfig};
+use crate::proto::{LinkConfig, LinkKey, SessionConfig};
 
 /// How an operation that waits for the peer ends.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -29,8 +29,7 @@ pub(crate) enum LinkShared {
 pub(crate) struct AttachOrder {
     pub(crate) shared: LinkShared,
     pub(crate) attach: Box<Attach>,
-    /// How much credit a receiver keeps granted, or `None` for credit by hand.
-    pub(crate) credit: Option<u32>,
+    pub(crate) config: LinkConfig,
 }
 
 /// What handles may ask.
@@ -88,6 +87,8 @@ pub(crate) enum Command {
         link: Arc<ReceiverShared>,
         reply: Reply<()>,
     },
+    /// A sender that answers drains by hand has nothing more to send.
+    Drained(Arc<SenderShared>),
     /// Close the connection.
     Close {
         error: Option<Box<transport::Error>>,

@@ -97,12 +97,12 @@ impl Driver {
                 let AttachOrder {
                     shared,
                     attach,
-                    credit,
+                    config,
                 } = order;
                 shared.attach(link);
                 if let Some(entry) = self.links.get_mut(&link) {
                     entry.shared = shared;
-                    self.engine.accept_link(link, attach, credit);
+                    self.engine.accept_link(link, attach, config);
                 } else {
                     shared.finish(&Error::closed_locally(ErrorScope::Link));
                 }
@@ -148,6 +148,11 @@ impl Driver {
                 }
                 None => drop(reply.send(Err(Error::closed_locally(ErrorScope::Link)))),
             },
+            Command::Drained(link) => {
+                if let Some(key) = link.key() {
+                    self.engine.drained(key);
+                }
+            }
             Command::Close { error } => {
                 let deadline = tokio::time::Instant::now().into_std() + self.close_deadline;
                 self.give_up.get_or_insert(deadline);
@@ -169,11 +174,11 @@ impl Driver {
         let AttachOrder {
             shared,
             attach,
-            credit,
+            config,
         } = order;
         let key = session
             .key()
-            .and_then(|key| self.engine.attach(key, attach, credit));
+            .and_then(|key| self.engine.attach(key, attach, config));
         match key {
             Some(key) => {
                 shared.attach(key);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use amqp_types::Encode;
-use amqp_types::messaging::{Accepted, DeliveryState, Outcome};
+use amqp_types::messaging::{Accepted, DeliveryState, Outcome, SourceArchetype};
 use amqp_types::transport::Attach;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
@@ -69,6 +69,10 @@ struct SenderState {
     credit: u32,
     drain: bool,
     flushed: Vec<(u64, Waker)>,
+    /// Outcomes of the messages whose outcomes are collected.
+    collected: Vec<(u64, Outcome)>,
+    /// What a settlement without a state means: the receiver's source says so. [OUT-14]
+    default_outcome: Option<Outcome>,
 }
 
 /// Where the outcome of one message will be, or is.
@@ -82,6 +86,10 @@ enum Slot {
     Abandoned {
         bytes: usize,
     },
+    /// The outcome is put into the collection.
+    Collected {
+        bytes: usize,
+    },
     Done(Result<Outcome, Error>),
 }
 
@@ -89,6 +97,8 @@ enum Slot {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SendOptions {
     pub(crate) settled: bool,
+    /// Whether the outcome goes into the collection instead of a receipt.
+    pub(crate) collect: bool,
     pub(crate) message_format: u32,
     pub(crate) tag: Option<Box<crate::proto::Tag>>,
     pub(crate) state: Option<Box<DeliveryState>>,
@@ -134,6 +144,8 @@ impl SenderShared {
                 credit: 0,
                 drain: false,
                 flushed: Vec::new(),
+                collected: Vec::new(),
+                default_outcome: None,
             }),
             changed: Notify::new(),
         })
@@ -264,6 +276,26 @@ impl SenderShared {
         }
     }
 
+    /// Waits for outcomes of messages that were enqueued to have them collected, and takes them all.
+    pub(crate) async fn collect(&self, outcomes: &mut Vec<(u64, Outcome)>) -> Result<(), Error> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let mut state = self.lock();
+                if !state.collected.is_empty() {
+                    outcomes.append(&mut state.collected);
+                    return Ok(());
+                }
+                if let Status::Over(error) = &state.status {
+                    return Err(error.clone());
+                }
+            }
+            changed.await;
+        }
+    }
+
     /// Waits until `ready` holds or the link is over.
     async fn wait<R>(&self, mut ready: impl FnMut(&SenderState) -> Option<R>) -> Result<R, Error> {
         loop {
@@ -348,6 +380,10 @@ impl SenderShared {
 
     pub(crate) fn attached(&self, remote: Arc<Attach>) {
         let mut state = self.lock();
+        state.default_outcome = match &remote.source {
+            Some(SourceArchetype::Source(source)) => source.default_outcome.clone(),
+            _ => None,
+        };
         state.remote = Some(remote);
         state.status = Status::Attached;
     }
@@ -400,14 +436,20 @@ impl SenderShared {
         {
             let mut state = self.lock();
             for (seq, delivery_state) in outcomes.drain(..) {
+                let outcome = outcome_of(delivery_state, state.default_outcome.as_ref());
                 let Some(slot) = state.receipts.get_mut(seq as u32) else {
                     continue;
                 };
-                let outcome = Ok(outcome_of(delivery_state));
-                let (bytes, waiter) = match std::mem::replace(slot, Slot::Done(outcome)) {
+                let (bytes, waiter) = match std::mem::replace(slot, Slot::Done(Ok(outcome))) {
                     Slot::Waiting { waker, bytes } => (bytes, waker),
                     Slot::Abandoned { bytes } => {
                         state.receipts.remove(seq as u32);
+                        (bytes, None)
+                    }
+                    Slot::Collected { bytes } => {
+                        if let Some(Slot::Done(Ok(outcome))) = state.receipts.remove(seq as u32) {
+                            state.collected.push((seq, outcome));
+                        }
                         (bytes, None)
                     }
                     Slot::Done(_) => (0, None),
@@ -439,7 +481,7 @@ impl SenderShared {
                         wake.extend(waker);
                         false
                     }
-                    Slot::Abandoned { .. } => true,
+                    Slot::Abandoned { .. } | Slot::Collected { .. } => true,
                     Slot::Done(result) => {
                         *slot = Slot::Done(result);
                         false
@@ -478,12 +520,14 @@ impl SenderState {
     }
 }
 
-/// What a settled delivery came to; settled without a state counts as accepted where the source
-/// names no default outcome. [OUT-14]
-fn outcome_of(state: Option<DeliveryState>) -> Outcome {
+/// What a settled delivery came to. Without a state the source's default outcome counts, and where
+/// it names none the delivery is accepted. [OUT-14] [SRC-23]
+fn outcome_of(state: Option<DeliveryState>, default: Option<&Outcome>) -> Outcome {
     match state.map(Outcome::try_from) {
         Some(Ok(outcome)) => outcome,
-        _ => Outcome::Accepted(Accepted::default()),
+        _ => default
+            .cloned()
+            .unwrap_or_else(|| Outcome::Accepted(Accepted::default())),
     }
 }
 

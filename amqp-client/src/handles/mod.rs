@@ -17,7 +17,7 @@ pub use container::Container;
 pub use delivery::Delivery;
 pub use options::{ConnectionOptions, ReceiverOptions, SenderOptions, SessionOptions};
 pub use receiver::Receiver;
-pub use sender::{Receipt, Sendable, Sender};
+pub use sender::{Receipt, SendSettings, Sendable, Sender};
 pub use session::Session;
 
 pub(crate) use connection::start;

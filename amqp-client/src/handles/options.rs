@@ -161,6 +161,7 @@ pub struct SenderOptions {
     pub(crate) desired_capabilities: Vec<Symbol>,
     pub(crate) max_queued_messages: usize,
     pub(crate) max_queued_bytes: usize,
+    pub(crate) manual_drain: bool,
 }
 
 impl Default for SenderOptions {
@@ -174,6 +175,7 @@ impl Default for SenderOptions {
             desired_capabilities: Vec::new(),
             max_queued_messages: 16_384,
             max_queued_bytes: 16 * 1024 * 1024,
+            manual_drain: false,
         }
     }
 }
@@ -223,6 +225,13 @@ impl SenderOptions {
     /// Capabilities that the link would like to use. Section 2.7.3.
     pub fn desired_capabilities(mut self, capabilities: impl IntoIterator<Item = Symbol>) -> Self {
         self.desired_capabilities = capabilities.into_iter().collect();
+        self
+    }
+
+    /// Answers a drain only when [`super::Sender::drained`] is called, not as soon as nothing is
+    /// enqueued: for nodes that keep their messages elsewhere. Section 2.6.7.
+    pub fn manual_drain(mut self) -> Self {
+        self.manual_drain = true;
         self
     }
 

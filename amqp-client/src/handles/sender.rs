@@ -47,6 +47,50 @@ impl Drop for SenderInner {
     }
 }
 
+/// How one message is sent, where that differs from its link.
+#[derive(Clone, Debug, Default)]
+pub struct SendSettings {
+    tag: Option<Box<Tag>>,
+    settled: Option<bool>,
+    message_format: u32,
+}
+
+impl SendSettings {
+    /// A delivery-tag of the user's own: at most 32 octets, and of no other delivery of the link that
+    /// is unsettled. Section 2.6.12.
+    ///
+    /// # Errors
+    /// Configuration when the tag is too long.
+    pub fn tag(mut self, tag: &[u8]) -> Result<Self, Error> {
+        let tag = Tag::new(tag)
+            .ok_or_else(|| Error::configuration("a delivery-tag has at most 32 octets"))?;
+        self.tag = Some(Box::new(tag));
+        Ok(self)
+    }
+
+    /// Whether the message is sent settled, on a link of mode mixed. Section 2.7.5.
+    pub fn settled(mut self, settled: bool) -> Self {
+        self.settled = Some(settled);
+        self
+    }
+
+    /// The message-format; 0 is the standard's. Section 2.8.11.
+    pub fn message_format(mut self, format: u32) -> Self {
+        self.message_format = format;
+        self
+    }
+
+    fn options(self, settled: bool) -> SendOptions {
+        SendOptions {
+            settled: self.settled.unwrap_or(settled),
+            collect: false,
+            message_format: self.message_format,
+            tag: self.tag,
+            state: None,
+        }
+    }
+}
+
 /// What can be sent: a composed message, or one that was received and is forwarded as it is.
 pub trait Sendable {
     /// Appends the encoded message.
@@ -117,40 +161,79 @@ impl Sender {
     /// # Cancel safety
     /// When the future is dropped the message has not been enqueued.
     pub async fn enqueue(&self, message: impl Sendable) -> Result<Receipt, Error> {
+        self.enqueue_with(message, SendSettings::default()).await
+    }
+
+    /// Like [`enqueue`](Self::enqueue), with settings of its own for this message.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue).
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the message has not been enqueued.
+    pub async fn enqueue_with(
+        &self,
+        message: impl Sendable,
+        settings: SendSettings,
+    ) -> Result<Receipt, Error> {
+        let ticket = self
+            .wait_and_put(&message, &settings.options(self.inner.settled))
+            .await?;
+        Ok(self.receipt(ticket))
+    }
+
+    /// Like [`enqueue_with`](Self::enqueue_with), with the outcome left to
+    /// [`collect_outcomes`](Self::collect_outcomes): for whoever has thousands of messages under way
+    /// that are settled in any order. Answers a number that names the message there.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue).
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the message has not been enqueued.
+    pub async fn enqueue_collected(
+        &self,
+        message: impl Sendable,
+        settings: SendSettings,
+    ) -> Result<u64, Error> {
+        let options = SendOptions {
+            collect: true,
+            ..settings.options(self.inner.settled)
+        };
+        Ok(self.wait_and_put(&message, &options).await?.seq)
+    }
+
+    /// Waits until messages of [`enqueue_collected`](Self::enqueue_collected) have outcomes, and
+    /// appends all that there are. Messages that were sent settled never show up.
+    ///
+    /// # Errors
+    /// Whatever ended the link, once no outcome is left.
+    ///
+    /// # Cancel safety
+    /// No outcome is lost when the future is dropped.
+    pub async fn collect_outcomes(&self, outcomes: &mut Vec<(u64, Outcome)>) -> Result<(), Error> {
+        self.inner.shared.collect(outcomes).await
+    }
+
+    async fn wait_and_put(
+        &self,
+        message: &impl Sendable,
+        options: &SendOptions,
+    ) -> Result<Ticket, Error> {
         loop {
-            match self.put(&message, &self.defaults()) {
-                Ok(receipt) => return Ok(receipt),
+            match self.inner.shared.try_enqueue(&Encodable(message), options) {
+                Ok(ticket) => return Ok(ticket),
                 Err(Refusal::Over(error)) => return Err(error),
                 Err(Refusal::Full) => self.inner.shared.wait_room().await?,
             }
         }
     }
 
-    /// Like [`enqueue`](Self::enqueue), with a delivery-tag of the user's own: at most 32 octets, and
-    /// of no other delivery that is unsettled. Section 2.6.12.
-    ///
-    /// # Errors
-    /// Configuration when the tag is too long; otherwise as [`enqueue`](Self::enqueue).
-    ///
-    /// # Cancel safety
-    /// When the future is dropped the message has not been enqueued.
-    pub async fn enqueue_tagged(
-        &self,
-        message: impl Sendable,
-        tag: &[u8],
-    ) -> Result<Receipt, Error> {
-        let tag = Tag::new(tag)
-            .ok_or_else(|| Error::configuration("a delivery-tag has at most 32 octets"))?;
-        let options = SendOptions {
-            tag: Some(Box::new(tag)),
-            ..self.defaults()
-        };
-        loop {
-            match self.put(&message, &options) {
-                Ok(receipt) => return Ok(receipt),
-                Err(Refusal::Over(error)) => return Err(error),
-                Err(Refusal::Full) => self.inner.shared.wait_room().await?,
-            }
+    fn receipt(&self, ticket: Ticket) -> Receipt {
+        Receipt {
+            shared: self.inner.shared.clone(),
+            ticket,
+            done: false,
         }
     }
 
@@ -159,30 +242,25 @@ impl Sender {
     /// # Errors
     /// Limit when the message is larger than the peer takes; whatever ended the link.
     pub fn try_enqueue(&self, message: impl Sendable) -> Result<Option<Receipt>, Error> {
-        match self.put(&message, &self.defaults()) {
-            Ok(receipt) => Ok(Some(receipt)),
+        let options = SendSettings::default().options(self.inner.settled);
+        match self
+            .inner
+            .shared
+            .try_enqueue(&Encodable(&message), &options)
+        {
+            Ok(ticket) => Ok(Some(self.receipt(ticket))),
             Err(Refusal::Full) => Ok(None),
             Err(Refusal::Over(error)) => Err(error),
         }
     }
 
-    fn defaults(&self) -> SendOptions {
-        SendOptions {
-            settled: self.inner.settled,
-            ..SendOptions::default()
-        }
-    }
-
-    fn put(&self, message: &impl Sendable, options: &SendOptions) -> Result<Receipt, Refusal> {
-        let ticket = self
-            .inner
+    /// On a link of [`SenderOptions::manual_drain`]: there is nothing more to send. What is enqueued
+    /// is sent as far as the credit goes, the rest of the credit is given back. Section 2.6.7.
+    pub fn drained(&self) {
+        self.inner
             .shared
-            .try_enqueue(&Encodable(message), options)?;
-        Ok(Receipt {
-            shared: self.inner.shared.clone(),
-            ticket,
-            done: false,
-        })
+            .connection
+            .push(Command::Drained(self.inner.shared.clone()));
     }
 
     /// How many more messages the peer would take at once: its credit, less what is enqueued. Section 2.6.7.

@@ -14,6 +14,7 @@ use super::receiver::{self, Receiver};
 use super::sender::{self, Sender};
 use crate::driver::{Command, ReceiverShared, Room, SenderShared, SessionShared, reply};
 use crate::error::Error;
+use crate::proto::LinkConfig;
 
 /// A session of a connection; clones stand for the same one. Dropping the last handle of it and of
 /// its links ends it. Section 2.5.
@@ -111,7 +112,7 @@ impl Session {
             order: crate::driver::AttachOrder {
                 shared: crate::driver::LinkShared::Sender(shared),
                 attach,
-                credit: None,
+                config: LinkConfig::default(),
             },
             reply: reply_to,
         });
@@ -152,7 +153,10 @@ impl Session {
             order: crate::driver::AttachOrder {
                 shared: crate::driver::LinkShared::Receiver(shared),
                 attach,
-                credit,
+                config: LinkConfig {
+                    credit,
+                    ..LinkConfig::default()
+                },
             },
             reply: reply_to,
         });

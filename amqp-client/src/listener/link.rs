@@ -5,7 +5,9 @@
 use amqp_types::messaging::{SourceArchetype, TargetArchetype};
 use std::sync::Arc;
 
-use amqp_types::transport::{self, Attach, ErrorCondition, Role, SenderSettleMode};
+use amqp_types::transport::{
+    self, Attach, ErrorCondition, ReceiverSettleMode, Role, SenderSettleMode,
+};
 
 use crate::driver::{
     AttachOrder, Command, LinkShared, Offer, ReceiverShared, Room, SenderShared, SessionShared,
@@ -13,7 +15,7 @@ use crate::driver::{
 };
 use crate::error::Error;
 use crate::handles::{Connection, Receiver, ReceiverOptions, Sender, SenderOptions, SessionInner};
-use crate::proto::LinkKey;
+use crate::proto::{LinkConfig, LinkKey};
 
 /// A link that the peer attached. Dropping it without an answer refuses it.
 #[derive(Debug)]
@@ -32,6 +34,32 @@ pub enum Link {
     Sender(Sender),
     /// The peer sends.
     Receiver(Receiver),
+}
+
+/// How an accepted link is run.
+#[derive(Clone, Copy, Debug)]
+pub struct AcceptOptions {
+    /// Where the peer sends: how many deliveries are fetched ahead; `None` for credit by hand.
+    pub credit: Option<u32>,
+    /// Where the peer receives: whether a drain is answered by [`Sender::drained`] only.
+    pub manual_drain: bool,
+    /// Where the peer receives: how many messages may be queued or unsettled.
+    pub max_queued_messages: usize,
+    /// Where the peer receives: how many octets may be queued or unsettled.
+    pub max_queued_bytes: usize,
+}
+
+impl Default for AcceptOptions {
+    /// Credit for 500 deliveries; 16,384 messages or 16 MiB under way.
+    fn default() -> Self {
+        let sender = SenderOptions::default();
+        Self {
+            credit: Some(500),
+            manual_drain: false,
+            max_queued_messages: sender.max_queued_messages,
+            max_queued_bytes: sender.max_queued_bytes,
+        }
+    }
 }
 
 impl Connection {
@@ -108,7 +136,7 @@ impl IncomingLink {
     /// Accepts the link as the peer asks for it, with credit for 500 deliveries where it sends.
     pub fn accept(self) -> Link {
         let attach = mirror(&self.attach);
-        self.accept_as(attach, Some(500))
+        self.accept_as(attach, AcceptOptions::default())
     }
 
     /// Accepts a link on which the peer sends; the options' source and target are put in place of the
@@ -118,14 +146,23 @@ impl IncomingLink {
     /// Configuration when the peer wants to receive.
     pub fn accept_receiver(self, options: ReceiverOptions) -> Result<Receiver, Error> {
         let mut attach = mirror(&self.attach);
-        attach.rcv_settle_mode = options.rcv_settle_mode;
+        // The peer's wish is followed; an option for mode second counts for more. [LNK-14]
+        if options.rcv_settle_mode == ReceiverSettleMode::Second {
+            attach.rcv_settle_mode = ReceiverSettleMode::Second;
+        }
         attach.max_message_size =
             (options.max_message_size != 0).then_some(options.max_message_size);
         attach.properties = options.properties;
         if options.target.address.is_some() {
             attach.target = Some(options.target.into());
         }
-        match self.accept_as(attach, options.credit) {
+        match self.accept_as(
+            attach,
+            AcceptOptions {
+                credit: options.credit,
+                ..AcceptOptions::default()
+            },
+        ) {
             Link::Receiver(receiver) => Ok(receiver),
             Link::Sender(_) => Err(Error::configuration(
                 "the peer wants to receive, not to send",
@@ -144,7 +181,13 @@ impl IncomingLink {
         if options.source.address.is_some() {
             attach.source = Some(options.source.into());
         }
-        match self.accept_as(attach, None) {
+        let accept = AcceptOptions {
+            manual_drain: options.manual_drain,
+            max_queued_messages: options.max_queued_messages,
+            max_queued_bytes: options.max_queued_bytes,
+            ..AcceptOptions::default()
+        };
+        match self.accept_as(attach, accept) {
             Link::Sender(sender) => Ok(sender),
             Link::Receiver(_) => Err(Error::configuration(
                 "the peer wants to send, not to receive",
@@ -152,8 +195,14 @@ impl IncomingLink {
         }
     }
 
+    /// An attach that agrees with everything the peer asks for, to be changed and handed to
+    /// [`accept_as`](Self::accept_as): what the answer says is what is in force. [LNK-11]
+    pub fn answer(&self) -> Attach {
+        mirror(&self.attach)
+    }
+
     /// Accepts the link with an attach that the application has made; name, handle and role are set.
-    pub(crate) fn accept_as(mut self, mut attach: Attach, credit: Option<u32>) -> Link {
+    pub fn accept_as(mut self, mut attach: Attach, options: AcceptOptions) -> Link {
         self.answered = true;
         attach.name = self.attach.name.clone();
         attach.role = self.role();
@@ -164,10 +213,9 @@ impl IncomingLink {
         let remote = Arc::new((*self.attach).clone());
         let (link, order_shared) = match attach.role {
             Role::Sender => {
-                let defaults = SenderOptions::default();
                 let room = Room {
-                    messages: defaults.max_queued_messages,
-                    bytes: defaults.max_queued_bytes,
+                    messages: options.max_queued_messages,
+                    bytes: options.max_queued_bytes,
                 };
                 let settled = attach.snd_settle_mode == SenderSettleMode::Settled;
                 let link = SenderShared::new(shared.clone(), name, room);
@@ -178,7 +226,7 @@ impl IncomingLink {
                 )
             }
             Role::Receiver => {
-                let link = ReceiverShared::new(shared.clone(), name, credit.unwrap_or(1));
+                let link = ReceiverShared::new(shared.clone(), name, options.credit.unwrap_or(1));
                 link.attached(remote);
                 (
                     Link::Receiver(Receiver::new(link.clone(), session)),
@@ -191,7 +239,10 @@ impl IncomingLink {
             order: AttachOrder {
                 shared: order_shared,
                 attach: Box::new(attach),
-                credit,
+                config: LinkConfig {
+                    credit: options.credit,
+                    manual_drain: options.manual_drain,
+                },
             },
         });
         link

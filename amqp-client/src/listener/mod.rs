@@ -15,7 +15,7 @@ use amqp_types::security::SaslCode;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::{Mutex, mpsc};
 
-pub use link::{IncomingLink, Link};
+pub use link::{AcceptOptions, IncomingLink, Link};
 
 use crate::driver::{Credentials, Judge, Offer, Verdict};
 use crate::error::{Error, ErrorScope};

@@ -79,11 +79,24 @@ pub(crate) enum End {
     Receiver(ReceiverEnd),
 }
 
+/// What our side of a link is created with, beside its attach.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LinkConfig {
+    /// How much credit a receiver keeps granted by itself; `None` is credit by hand.
+    pub credit: Option<u32>,
+    /// Whether a sender answers a drain only when the application says that it has nothing more,
+    /// instead of when its queue is empty.
+    pub manual_drain: bool,
+}
+
 #[derive(Debug)]
 pub(crate) struct SenderEnd {
     pub(crate) credit: SenderCredit,
     pub(crate) queue: VecDeque<Outgoing>,
     pub(crate) progress: Option<Progress>,
+    /// Whether the application says when a drain is done, and whether it has.
+    pub(crate) manual_drain: bool,
+    pub(crate) nothing_more: bool,
     /// Whether the link stands in the session's list of links with something to send.
     pub(crate) ready: bool,
 }
@@ -107,8 +120,8 @@ pub(crate) struct ReceiverEnd {
 
 impl Link {
     /// A link that we are going to attach.
-    pub(crate) fn outgoing(attach: Box<Attach>, output: u32, credit: Option<u32>) -> Self {
-        let mut link = Self::base(&attach, attach.role, credit);
+    pub(crate) fn outgoing(attach: Box<Attach>, output: u32, config: LinkConfig) -> Self {
+        let mut link = Self::base(&attach, attach.role, config);
         link.output = output;
         link.local = Local::AttachOwed { attach, then: None };
         link
@@ -117,14 +130,14 @@ impl Link {
     /// A link that the partner attached and that the application has not answered.
     pub(crate) fn incoming(attach: &Attach, output: u32) -> Self {
         let role = opposite(attach.role);
-        let mut link = Self::base(attach, role, None);
+        let mut link = Self::base(attach, role, LinkConfig::default());
         link.output = output;
         link.input = Some(attach.handle.0);
         link.on_remote_attach(attach);
         link
     }
 
-    fn base(attach: &Attach, role: Role, credit: Option<u32>) -> Self {
+    fn base(attach: &Attach, role: Role, config: LinkConfig) -> Self {
         let end = match role {
             Role::Sender => End::Sender(SenderEnd {
                 credit: SenderCredit::new(
@@ -132,10 +145,12 @@ impl Link {
                 ),
                 queue: VecDeque::new(),
                 progress: None,
+                manual_drain: config.manual_drain,
+                nothing_more: false,
                 ready: false,
             }),
             Role::Receiver => End::Receiver(ReceiverEnd {
-                credit: ReceiverCredit::new(credit),
+                credit: ReceiverCredit::new(config.credit),
                 assembly: None,
                 max_message_size: attach.max_message_size.unwrap_or(0),
                 available: 0,
@@ -174,16 +189,17 @@ impl Link {
     }
 
     /// The application accepts a link that the partner attached.
-    pub(crate) fn accept(&mut self, attach: Box<Attach>, credit: Option<u32>) {
+    pub(crate) fn accept(&mut self, attach: Box<Attach>, config: LinkConfig) {
         match &mut self.end {
             End::Sender(sender) => {
                 let initial = attach.initial_delivery_count.map_or(0, |SequenceNo(n)| n);
                 // Credit may have come already: the peer did not wait for our answer.
                 sender.credit.rebase(initial);
+                sender.manual_drain = config.manual_drain;
                 self.snd_settle_mode = attach.snd_settle_mode;
             }
             End::Receiver(receiver) => {
-                receiver.credit.set_auto(credit);
+                receiver.credit.set_auto(config.credit);
                 receiver.max_message_size = attach.max_message_size.unwrap_or(0);
                 self.rcv_settle_mode = attach.rcv_settle_mode;
             }
@@ -209,6 +225,19 @@ impl Link {
         match &mut self.end {
             End::Receiver(receiver) => Some(receiver),
             End::Sender(_) => None,
+        }
+    }
+
+    /// Whether a sender that is asked to drain may give its credit back. [LNK-31]
+    pub(crate) fn may_finish_drain(&self) -> bool {
+        match &self.end {
+            End::Sender(sender) => {
+                sender.credit.draining()
+                    && sender.queue.is_empty()
+                    && sender.progress.is_none()
+                    && (sender.nothing_more || !sender.manual_drain)
+            }
+            End::Receiver(_) => false,
         }
     }
 

@@ -31,6 +31,7 @@ pub use connection::{Config, Connection};
 pub use delivery::{Incoming, Outgoing, Tag};
 pub use event::{Event, LinkKey};
 pub use frame::ProtocolId;
+pub use link::LinkConfig;
 pub(crate) use ring::Ring;
 pub use sasl::{Mechanism, SaslClient, SaslFailure, SaslServer};
 pub use session::SessionConfig;

@@ -22,6 +22,7 @@ use super::arena::{Arena, Key};
 use super::delivery::Outgoing;
 use super::event::{Event, LinkKey};
 use super::frame::{MIN_MAX_FRAME_SIZE, ProtocolId};
+use super::link::LinkConfig;
 use super::sasl::{Sasl, SaslClient, SaslFailure, SaslServer};
 use super::session::{Session, SessionConfig};
 use super::violation::{Scope, Violation};
@@ -379,25 +380,29 @@ impl Connection {
         self.with(session, |session, _| session.end(error));
     }
 
-    /// Attaches a link; receivers keep `credit` granted by themselves. `None` when no handle is left.
+    /// Attaches a link. `None` when no handle is left.
     pub fn attach(
         &mut self,
         session: Key,
         attach: Box<Attach>,
-        credit: Option<u32>,
+        config: LinkConfig,
     ) -> Option<LinkKey> {
-        let link = self.with(session, |s, _| s.attach(attach, credit))??;
+        let link = self.with(session, |s, _| s.attach(attach, config))??;
         Some(LinkKey { session, link })
     }
 
     /// Accepts a link that the partner attached.
-    pub fn accept_link(&mut self, link: LinkKey, attach: Box<Attach>, credit: Option<u32>) {
-        self.with(link.session, |s, events| s.accept_link(link.link, attach, credit, events));
+    pub fn accept_link(&mut self, link: LinkKey, attach: Box<Attach>, config: LinkConfig) {
+        self.with(link.session, |s, events| {
+            s.accept_link(link.link, attach, config, events)
+        });
     }
 
     /// Refuses a link that the partner attached. [LNK-08]
     pub fn refuse_link(&mut self, link: LinkKey, attach: Box<Attach>, error: Box<Error>) {
-        self.with(link.session, |s, events| s.refuse_link(link.link, attach, error, events));
+        self.with(link.session, |s, events| {
+            s.refuse_link(link.link, attach, error, events)
+        });
     }
 
     /// Detaches a link, or closes it.
@@ -408,6 +413,11 @@ impl Connection {
     /// Queues messages on a sending link.
     pub fn send(&mut self, link: LinkKey, messages: impl IntoIterator<Item = Outgoing>) {
         self.with(link.session, |s, _| s.send(link.link, messages));
+    }
+
+    /// The application has nothing more to send on a link that answers drains by hand.
+    pub fn drained(&mut self, link: LinkKey) {
+        self.with(link.session, |s, _| s.drained(link.link));
     }
 
     /// Takes back a message that has not been handed to the transport; answers whether it was there.

@@ -132,6 +132,7 @@ impl Session {
         }
         // [LNK-35]
         link.flow_owed |= flow.echo;
+        let mut sender_credit = None;
         match &mut link.end {
             End::Sender(sender) => {
                 sender.credit.on_flow(
@@ -139,12 +140,8 @@ impl Session {
                     flow.link_credit,
                     flow.drain,
                 );
-                let idle = sender.queue.is_empty() && sender.progress.is_none();
-                if flow.drain && idle && sender.credit.drained() {
-                    link.flow_owed = true;
-                }
-                // A drain at credit 0 is answered too: the partner waits for it.
-                link.flow_owed |= flow.drain && sender.credit.credit() == 0;
+                sender.nothing_more = false;
+                sender_credit = Some(sender.credit.credit());
                 events.push_back(Event::Credit {
                     link: name,
                     credit: sender.credit.credit(),
@@ -158,9 +155,15 @@ impl Session {
                 }
             }
         }
-        let owed = link.flow_owed;
+        let (owed, credit) = (link.flow_owed, sender_credit);
         if owed {
             self.owe(key);
+        }
+        if flow.drain && credit != Some(0) {
+            self.finish_drain(key);
+        } else if flow.drain && credit == Some(0) {
+            // Nothing could be sent: the partner waits for an answer all the same.
+            self.answer_flow(key);
         }
         self.make_ready(key);
         self.consumed(key, 0);

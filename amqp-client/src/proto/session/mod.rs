@@ -17,7 +17,7 @@ use super::arena::{Arena, Key};
 use super::delivery::{Held, Outgoing, Sent};
 use super::disposition::Dispositions;
 use super::event::{Event, LinkKey};
-use super::link::{End, Link, Local, Remote};
+use super::link::{End, Link, LinkConfig, Local, Remote};
 
 pub(crate) use transmit::Transmit;
 
@@ -204,13 +204,13 @@ impl Session {
     // ---- links -------------------------------------------------------------------------------
 
     /// Attaches a link under the lowest free handle. `None` when the handles are used up. [LNK-04] [SES-30]
-    pub(crate) fn attach(&mut self, mut attach: Box<Attach>, credit: Option<u32>) -> Option<Key> {
+    pub(crate) fn attach(&mut self, mut attach: Box<Attach>, config: LinkConfig) -> Option<Key> {
         let output = self.free_output()?;
         attach.handle = Handle(output);
         if attach.role == Role::Sender && attach.initial_delivery_count.is_none() {
             attach.initial_delivery_count = Some(SequenceNo(0));
         }
-        let key = self.links.insert(Link::outgoing(attach, output, credit));
+        let key = self.links.insert(Link::outgoing(attach, output, config));
         self.outputs[output as usize] = Some(key);
         self.owe(key);
         Some(key)
@@ -221,7 +221,7 @@ impl Session {
         &mut self,
         key: Key,
         mut attach: Box<Attach>,
-        credit: Option<u32>,
+        config: LinkConfig,
         events: &mut VecDeque<Event>,
     ) {
         let name = self.name(key);
@@ -235,7 +235,7 @@ impl Session {
         if attach.role == Role::Sender && attach.initial_delivery_count.is_none() {
             attach.initial_delivery_count = Some(SequenceNo(0));
         }
-        link.accept(attach, credit);
+        link.accept(attach, config);
         if let Some(sender) = link.sender()
             && (sender.credit.credit() > 0 || sender.credit.draining())
         {
@@ -260,7 +260,7 @@ impl Session {
             Role::Sender => attach.source = None,
             Role::Receiver => attach.target = None,
         }
-        self.accept_link(key, attach, None, events);
+        self.accept_link(key, attach, LinkConfig::default(), events);
         self.detach(key, true, Some(error));
     }
 
@@ -352,6 +352,40 @@ impl Session {
         if let Some(sender) = self.links.get_mut(key).and_then(Link::sender) {
             sender.queue.extend(messages);
             self.make_ready(key);
+        }
+    }
+
+    /// The application has nothing more to send: a drain that waits for that is done once what is
+    /// queued has been written. [LNK-31]
+    pub(crate) fn drained(&mut self, key: Key) {
+        if let Some(link) = self.links.get_mut(key)
+            && let Some(sender) = link.sender()
+            && sender.credit.draining()
+        {
+            sender.nothing_more = true;
+            self.finish_drain(key);
+        }
+    }
+
+    /// Gives the rest of the credit back and answers, when a drain has come to that.
+    fn finish_drain(&mut self, key: Key) {
+        if let Some(link) = self.links.get_mut(key)
+            && link.may_finish_drain()
+            && let Some(sender) = link.sender()
+        {
+            // Also when the last message used the last credit: the partner waits for an answer.
+            sender.credit.drained();
+            sender.nothing_more = false;
+            link.flow_owed = true;
+            self.owe(key);
+        }
+    }
+
+    /// Owes the partner the link's flow state.
+    fn answer_flow(&mut self, key: Key) {
+        if let Some(link) = self.links.get_mut(key) {
+            link.flow_owed = true;
+            self.owe(key);
         }
     }
 

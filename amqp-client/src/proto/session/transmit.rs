@@ -284,12 +284,7 @@ impl Session {
             return;
         };
         sender.ready = false;
-        if sender.queue.is_empty() && sender.progress.is_none() && sender.credit.draining() {
-            // Also when the last message used the last credit: the partner waits for an answer.
-            sender.credit.drained();
-            link.flow_owed = true;
-            self.owe(key);
-        }
+        self.finish_drain(key);
     }
 
     /// Writes one transfer frame of a link. Answers `false` when the link has nothing to send or
