@@ -36,7 +36,7 @@ pub struct FieldEncoder<'o> {
 
 impl<'o> FieldEncoder<'o> {
     /// Appends the descriptor and begins the list.
-    #[inline]
+    #[inline(always)]
     pub fn new(out: &'o mut BytesMut, descriptor: &TypeDescriptor) -> Self {
         descriptor.encode(out);
         let start = compound::begin(out, code::LIST8);
@@ -49,7 +49,7 @@ impl<'o> FieldEncoder<'o> {
     }
 
     /// A field that is always there.
-    #[inline]
+    #[inline(always)]
     pub fn mandatory<T: Encode>(mut self, field: &T) -> Self {
         self.write_nulls();
         field.encode(self.out);
@@ -58,7 +58,7 @@ impl<'o> FieldEncoder<'o> {
     }
 
     /// A field that may be absent.
-    #[inline]
+    #[inline(always)]
     pub fn optional<T: Encode>(self, field: &Option<T>) -> Self {
         match field {
             Some(field) if !field.is_null() => self.mandatory(field),
@@ -67,7 +67,7 @@ impl<'o> FieldEncoder<'o> {
     }
 
     /// A field with a default, which is left out when it holds that.
-    #[inline]
+    #[inline(always)]
     pub fn default<T: Encode + PartialEq>(self, field: &T, default: &T) -> Self {
         if field == default {
             self.null()
@@ -79,7 +79,7 @@ impl<'o> FieldEncoder<'o> {
     /// A field with any number of values: none is null, one stands alone, more are an
     /// array.
     // [TYP-35]
-    #[inline]
+    #[inline(always)]
     pub fn multiple<T: Encode>(mut self, field: &[T]) -> Self {
         if field.is_empty() {
             return self.null();
@@ -92,18 +92,18 @@ impl<'o> FieldEncoder<'o> {
 
     /// Completes the list. Nulls at its end are left out.
     // [TYP-33]
-    #[inline]
+    #[inline(always)]
     pub fn finish(self) {
         compound::end_list(self.out, self.start, self.count);
     }
 
-    #[inline]
+    #[inline(always)]
     fn null(mut self) -> Self {
         self.nulls += 1;
         self
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_nulls(&mut self) {
         self.count += self.nulls;
         while self.nulls > 0 {

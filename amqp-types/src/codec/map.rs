@@ -21,8 +21,22 @@ impl<K: Decode + Eq + Hash, V: Decode> Decode for Map<K, V> {
         d.check_count(scope.count, 1)?;
         let mut pairs = Vec::with_capacity(scope.count / 2);
         for _ in 0..scope.count / 2 {
-            let key = K::decode(d).map_err(wrong_key)?;
-            pairs.push((key, V::decode(d)?));
+            match (K::PLACEHOLDER, V::PLACEHOLDER) {
+                (Some(key), Some(value)) => {
+                    pairs.push((key, value));
+                    if let Some((key, value)) = pairs.last_mut() {
+                        key.decode_over(d).map_err(wrong_key)?;
+                        value.decode_over(d)?;
+                    }
+                }
+                (None, Some(value)) => {
+                    pairs.push((K::decode(d).map_err(wrong_key)?, value));
+                    if let Some((_, value)) = pairs.last_mut() {
+                        value.decode_over(d)?;
+                    }
+                }
+                _ => pairs.push((K::decode(d).map_err(wrong_key)?, V::decode(d)?)),
+            }
         }
         d.close(scope)?;
         // [TYP-23]
@@ -56,6 +70,8 @@ pub(super) fn encode_pairs<K: Encode, V: Encode>(map: &Map<K, V>, out: &mut Byte
 
 // [MSG-12]
 impl Decode for AnnotationKey {
+    const PLACEHOLDER: Option<Self> = Some(Self::Ulong(0));
+
     #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         match code {

@@ -145,6 +145,19 @@ pub trait Decode: Sized {
         Self::decode_body(code, d)
     }
 
+    /// For types that are better read in place than moved there: what stands where a
+    /// value is about to be read by [`Decode::decode_over`]. It needs no drop.
+    #[doc(hidden)]
+    const PLACEHOLDER: Option<Self> = None;
+
+    /// Reads a value, its constructor included, over a placeholder, which is forgotten.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn decode_over(&mut self, d: &mut Decoder<'_>) -> Result<(), DecodeError> {
+        put_over(self, Self::decode(d)?);
+        Ok(())
+    }
+
     /// Reads a value that fills `octets` from end to end.
     ///
     /// # Errors
@@ -155,6 +168,12 @@ pub trait Decode: Sized {
         decoder.finish()?;
         Ok(value)
     }
+}
+
+/// Puts `value` where a placeholder stands, which needs no drop.
+#[inline(always)]
+fn put_over<T>(place: &mut T, value: T) {
+    std::mem::forget(std::mem::replace(place, value));
 }
 
 /// A type that has a descriptor of its own (section 1.2).

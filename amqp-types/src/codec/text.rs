@@ -56,6 +56,8 @@ impl Encode for Binary {
 
 // [TYP-16]
 impl Decode for Str {
+    const PLACEHOLDER: Option<Self> = Some(Self::new());
+
     #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let octets = d.sized(code, code::STR8, code::STR32)?;
@@ -75,6 +77,8 @@ impl Encode for Str {
 
 // [TYP-17]
 impl Decode for Symbol {
+    const PLACEHOLDER: Option<Self> = Some(Self::new());
+
     #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let octets = d.sized(code, code::SYM8, code::SYM32)?;

@@ -3,57 +3,95 @@
 //! Decides which code stands for which variant. Leaves each type's octets to its own
 //! implementation.
 
-use super::{Decode, DecodeError, Decoder, DescribedType, Encode, code, compound};
+use super::{Decode, DecodeError, Decoder, DescribedType, Encode, code, compound, put_over};
 use crate::primitive::{Binary, Str, Symbol};
 use crate::value::{Described, List, Map, Simple, Value};
 use bytes::BytesMut;
 
+// Values are read in place: moving a value that was just written costs more than
+// reading it, since its parts are written narrow and moved wide.
+
 // [TYP-02] [TYP-05]
 impl Decode for Value {
+    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        match code {
-            code::LIST0 | code::LIST8 | code::LIST32 => List::decode_body(code, d).map(Self::List),
-            code::MAP8 | code::MAP32 => Map::decode_body(code, d).map(Self::Map),
-            code::ARRAY8 | code::ARRAY32 => {
-                let array = super::array::decode(code, d)?;
-                Ok(Self::Array(Box::new(array)))
-            }
-            code::DESCRIBED => {
-                let described = Described::decode_body(code, d)?;
-                Ok(Self::Described(Box::new(described)))
-            }
-            _ => decode_simple(code, d),
-        }
+        let mut value = Self::Null;
+        read(&mut value, code, d)?;
+        Ok(value)
+    }
+
+    const PLACEHOLDER: Option<Self> = Some(Self::Null);
+
+    #[inline]
+    fn decode_over(&mut self, d: &mut Decoder<'_>) -> Result<(), DecodeError> {
+        let code = d.code()?;
+        read(self, code, d)
     }
 }
 
-/// Reads a value that is neither compound nor described.
+/// Reads a value of any type into `value`.
+fn read(value: &mut Value, code: u8, d: &mut Decoder<'_>) -> Result<(), DecodeError> {
+    match code {
+        code::LIST0 | code::LIST8 | code::LIST32 => {
+            put_over(value, Value::List(List::decode_body(code, d)?));
+        }
+        code::MAP8 | code::MAP32 => *value = Value::Map(Map::decode_body(code, d)?),
+        code::ARRAY8 | code::ARRAY32 => {
+            put_over(
+                value,
+                Value::Array(Box::new(super::array::decode(code, d)?)),
+            );
+        }
+        code::DESCRIBED => *value = Value::Described(Box::new(Described::decode_body(code, d)?)),
+        _ => return read_simple(value, code, d),
+    }
+    Ok(())
+}
+
+/// Reads a value that is neither compound nor described into `value`.
 #[inline]
-fn decode_simple(code: u8, d: &mut Decoder<'_>) -> Result<Value, DecodeError> {
-    Ok(match code {
-        code::NULL => Value::Null,
+fn read_simple(value: &mut Value, code: u8, d: &mut Decoder<'_>) -> Result<(), DecodeError> {
+    let read = match code {
         code::STR8 | code::STR32 => Value::String(Str::decode_body(code, d)?),
         code::SYM8 | code::SYM32 => Value::Symbol(Symbol::decode_body(code, d)?),
         code::VBIN8 | code::VBIN32 => Value::Binary(Binary::decode_body(code, d)?),
-        code::TRUE | code::FALSE | code::BOOLEAN => Value::Bool(bool::decode_body(code, d)?),
-        code::UINT | code::SMALLUINT | code::UINT0 => Value::Uint(u32::decode_body(code, d)?),
-        code::ULONG | code::SMALLULONG | code::ULONG0 => Value::Ulong(u64::decode_body(code, d)?),
-        code::INT | code::SMALLINT => Value::Int(i32::decode_body(code, d)?),
-        code::LONG | code::SMALLLONG => Value::Long(i64::decode_body(code, d)?),
-        code::UBYTE => Value::Ubyte(Decode::decode_body(code, d)?),
-        code::USHORT => Value::Ushort(Decode::decode_body(code, d)?),
-        code::BYTE => Value::Byte(Decode::decode_body(code, d)?),
-        code::SHORT => Value::Short(Decode::decode_body(code, d)?),
-        code::FLOAT => Value::Float(Decode::decode_body(code, d)?),
-        code::DOUBLE => Value::Double(Decode::decode_body(code, d)?),
-        code::DECIMAL32 => Value::Decimal32(Decode::decode_body(code, d)?),
-        code::DECIMAL64 => Value::Decimal64(Decode::decode_body(code, d)?),
-        code::DECIMAL128 => Value::Decimal128(Decode::decode_body(code, d)?),
-        code::CHAR => Value::Char(Decode::decode_body(code, d)?),
-        code::TIMESTAMP => Value::Timestamp(Decode::decode_body(code, d)?),
-        code::UUID => Value::Uuid(Decode::decode_body(code, d)?),
+        _ => return read_fixed(value, code, d),
+    };
+    put_over(value, read);
+    Ok(())
+}
+
+/// Reads a value of fixed width into `value`.
+#[inline]
+fn read_fixed(value: &mut Value, code: u8, d: &mut Decoder<'_>) -> Result<(), DecodeError> {
+    match code {
+        code::NULL => *value = Value::Null,
+        code::TRUE | code::FALSE | code::BOOLEAN => {
+            put_over(value, Value::Bool(bool::decode_body(code, d)?));
+        }
+        code::UINT | code::SMALLUINT | code::UINT0 => {
+            put_over(value, Value::Uint(u32::decode_body(code, d)?));
+        }
+        code::ULONG | code::SMALLULONG | code::ULONG0 => {
+            put_over(value, Value::Ulong(u64::decode_body(code, d)?));
+        }
+        code::INT | code::SMALLINT => *value = Value::Int(i32::decode_body(code, d)?),
+        code::LONG | code::SMALLLONG => *value = Value::Long(i64::decode_body(code, d)?),
+        code::UBYTE => *value = Value::Ubyte(Decode::decode_body(code, d)?),
+        code::USHORT => *value = Value::Ushort(Decode::decode_body(code, d)?),
+        code::BYTE => *value = Value::Byte(Decode::decode_body(code, d)?),
+        code::SHORT => *value = Value::Short(Decode::decode_body(code, d)?),
+        code::FLOAT => *value = Value::Float(Decode::decode_body(code, d)?),
+        code::DOUBLE => *value = Value::Double(Decode::decode_body(code, d)?),
+        code::DECIMAL32 => *value = Value::Decimal32(Decode::decode_body(code, d)?),
+        code::DECIMAL64 => *value = Value::Decimal64(Decode::decode_body(code, d)?),
+        code::DECIMAL128 => *value = Value::Decimal128(Decode::decode_body(code, d)?),
+        code::CHAR => *value = Value::Char(Decode::decode_body(code, d)?),
+        code::TIMESTAMP => *value = Value::Timestamp(Decode::decode_body(code, d)?),
+        code::UUID => *value = Value::Uuid(Decode::decode_body(code, d)?),
         _ => return Err(d.wrong_type(code)),
-    })
+    }
+    Ok(())
 }
 
 // [TYP-11]
@@ -119,7 +157,15 @@ impl Decoder<'_> {
         self.check_count(scope.count, 1)?;
         let mut items = Vec::with_capacity(scope.count);
         for _ in 0..scope.count {
-            items.push(T::decode(self)?);
+            match T::PLACEHOLDER {
+                Some(item) => {
+                    items.push(item);
+                    if let Some(item) = items.last_mut() {
+                        item.decode_over(self)?;
+                    }
+                }
+                None => items.push(T::decode(self)?),
+            }
         }
         self.close(scope)?;
         Ok(items)
@@ -150,12 +196,19 @@ impl Encode for Described {
 
 // [MSG-20]
 impl Decode for Simple {
-    #[inline]
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        match Self::try_from(decode_simple(code, d)?) {
-            Ok(simple) => Ok(simple),
-            Err(_) => Err(d.wrong_type(code)),
-        }
+        let mut simple = Self::NULL;
+        read_simple(simple.as_value_mut(), code, d)?;
+        Ok(simple)
+    }
+
+    const PLACEHOLDER: Option<Self> = Some(Self::NULL);
+
+    #[inline]
+    fn decode_over(&mut self, d: &mut Decoder<'_>) -> Result<(), DecodeError> {
+        let code = d.code()?;
+        // What this reads is simple, or nothing.
+        read_simple(self.as_value_mut(), code, d)
     }
 }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 /// use amqp_types::{Body, Value};
 ///
 /// assert_eq!(Body::from("text"), Body::Value(Value::from("text")));
-/// assert_eq!(Body::from(vec![1u8, 2]).as_data(), Some(&[1, 2][..]));
+/// assert_eq!(Body::from(vec![1u8, 2]).as_data().unwrap(), b"\x01\x02");
 /// assert_eq!(Body::from("text").as_str(), Some("text"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

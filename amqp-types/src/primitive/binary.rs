@@ -16,9 +16,9 @@ use bytes::Bytes;
 /// ```
 /// use amqp_types::Binary;
 ///
-/// let tag = Binary::from_static(b"\x00\x01");
-/// assert_eq!(tag, [0, 1]);
-/// assert_eq!(format!("{tag:?}"), r#"b"\x00\x01""#);
+/// let tag = Binary::from_static(b"\x00A");
+/// assert_eq!(tag, [0, 65]);
+/// assert_eq!(tag.to_string(), "0041");
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Binary(Bytes);

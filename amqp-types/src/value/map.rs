@@ -6,7 +6,7 @@
 use super::Value;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 
 /// Pairs of a key and a value in their order: the AMQP type `map` (section 1.6.23).
 ///
@@ -17,7 +17,7 @@ use std::hash::Hash;
 /// ```
 /// use amqp_types::{Map, Value};
 ///
-/// let mut map = Map::new();
+/// let mut map: Map = Map::new();
 /// map.insert("colour", "red");
 /// map.insert("count", 3);
 /// assert_eq!(map.get("colour"), Some(&Value::from("red")));
@@ -42,8 +42,10 @@ impl fmt::Display for DuplicateKey {
 
 impl std::error::Error for DuplicateKey {}
 
-/// Up to this many keys each pair of them is compared; more are hashed.
-const FEW: usize = 16;
+/// Up to this many keys each is compared with every other.
+const FEW: usize = 5;
+/// Up to this many keys are compared only where a cheap hash is the same.
+const SOME: usize = 32;
 
 impl<K, V> Map<K, V> {
     /// No entries; allocates nothing.
@@ -184,18 +186,91 @@ impl<K: Eq + Hash, V> Map<K, V> {
     }
 }
 
-/// Whether a key occurs twice: few keys are compared with each other, many go
-/// through a hash set whose seed a peer does not know.
+/// Whether a key occurs twice. Many keys go through a hash set whose seed a peer does
+/// not know, so that no choice of keys costs it little and us much.
 // [TYP-23]
 fn has_duplicate<K: Eq + Hash, V>(pairs: &[(K, V)]) -> bool {
-    if pairs.len() > FEW {
-        let mut seen = HashSet::with_capacity(pairs.len());
-        return !pairs.iter().all(|(key, _)| seen.insert(key));
+    let occurs_before = |index: usize| {
+        let (before, from) = pairs.split_at(index);
+        from.first()
+            .is_some_and(|(key, _)| before.iter().any(|(earlier, _)| earlier == key))
+    };
+    match pairs.len() {
+        0 | 1 => false,
+        2..=FEW => (1..pairs.len()).any(occurs_before),
+        count if count <= SOME => {
+            let mut seen = [0u64; 4];
+            (0..count).any(|index| {
+                let hash = CheapHash::of(&pairs[index].0);
+                let (word, bit) = (usize::from(hash >> 6), 1 << (hash & 63));
+                let maybe = seen[word] & bit != 0;
+                seen[word] |= bit;
+                maybe && occurs_before(index)
+            })
+        }
+        count => {
+            let mut seen = HashSet::with_capacity(count);
+            !pairs.iter().all(|(key, _)| seen.insert(key))
+        }
     }
-    pairs
-        .iter()
-        .enumerate()
-        .any(|(index, (key, _))| pairs[..index].iter().any(|(earlier, _)| earlier == key))
+}
+
+/// A hash of eight bits that costs little: it only saves comparisons.
+struct CheapHash(u64);
+
+impl CheapHash {
+    fn of<K: Hash>(key: &K) -> u8 {
+        let mut hash = Self(0);
+        key.hash(&mut hash);
+        hash.0.to_be_bytes()[0]
+    }
+
+    #[inline]
+    const fn add(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for CheapHash {
+    #[inline]
+    fn write(&mut self, octets: &[u8]) {
+        let (words, rest) = octets.as_chunks::<8>();
+        for word in words {
+            self.add(u64::from_ne_bytes(*word));
+        }
+        for octet in rest {
+            self.add((*octet).into());
+        }
+    }
+
+    #[inline]
+    fn write_u8(&mut self, n: u8) {
+        self.add(n.into());
+    }
+
+    #[inline]
+    fn write_u32(&mut self, n: u32) {
+        self.add(n.into());
+    }
+
+    #[inline]
+    fn write_u64(&mut self, n: u64) {
+        self.add(n);
+    }
+
+    #[inline]
+    fn write_usize(&mut self, n: usize) {
+        self.add(n as u64);
+    }
+
+    #[inline]
+    fn write_isize(&mut self, n: isize) {
+        self.add(n.cast_unsigned() as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Map {

@@ -47,6 +47,7 @@ use uuid::Uuid;
 /// assert!(u64::try_from(Value::Uint(7)).is_err());
 /// ```
 #[derive(Clone, Debug, Default)]
+#[repr(u64)]
 pub enum Value {
     /// No value (section 1.6.1).
     #[default]

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn values_print_in_a_short_form() {
-        let map = Map::from([
+        let map = Map::<Value>::from([
             (
                 Value::from("a"),
                 Value::from(Binary::from_static(b"\x00\xff")),

@@ -43,6 +43,12 @@ impl Simple {
         self.0
     }
 
+    /// The value, to be replaced by one that is simple too.
+    #[inline]
+    pub(crate) const fn as_value_mut(&mut self) -> &mut Value {
+        &mut self.0
+    }
+
     /// A copy that keeps no read buffer alive, see [`Value::to_compact`].
     #[must_use]
     pub fn to_compact(&self) -> Self {
