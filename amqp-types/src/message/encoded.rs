@@ -10,6 +10,7 @@ use crate::generated::messaging::{
     ApplicationProperties, DeliveryAnnotations, Footer, Header, MessageAnnotations, Properties,
 };
 use crate::primitive::Binary;
+use crate::value::{AnnotationKey, Map, Value};
 use bytes::{Bytes, BytesMut};
 use std::fmt;
 
@@ -240,8 +241,9 @@ impl EncodedMessage {
         ends[1] = index(out.len());
         let start = out.len();
         out.extend_from_slice(&self.octets[from..]);
-        for place in Section::MessageAnnotations.place()..PLACES {
-            ends[place] = index(self.end(place) - from + start);
+        let first = Section::MessageAnnotations.place();
+        for (place, end) in ends.iter_mut().enumerate().skip(first) {
+            *end = index(self.end(place) - from + start);
         }
         Self {
             octets: out.freeze(),
@@ -261,7 +263,7 @@ impl EncodedMessage {
 
     fn annotations<T>(&self, section: Section) -> Result<Option<T>, DecodeError>
     where
-        T: Decode + std::ops::Deref<Target = crate::Map<crate::AnnotationKey, crate::Value>>,
+        T: Decode + std::ops::Deref<Target = Map<AnnotationKey, Value>>,
     {
         let annotations: Option<T> = self.section(section)?;
         if let Some(annotations) = &annotations {

@@ -11,13 +11,11 @@ use std::hash::Hash;
 const FEW: std::ops::Range<usize> = 0..4;
 
 /// At least one `T`.
-#[must_use]
 pub fn non_empty<T: Strategic>() -> BoxedStrategy<Vec<T>> {
     vec(any::<T>(), 1..4).boxed()
 }
 
 /// Any `T` but null.
-#[must_use]
 pub fn not_null<T: Strategic + Encode>() -> BoxedStrategy<T> {
     any::<T>()
         .prop_filter("null", |value| !value.is_null())
@@ -25,7 +23,6 @@ pub fn not_null<T: Strategic + Encode>() -> BoxedStrategy<T> {
 }
 
 /// No value, or one that is not null: a field cannot tell a null from no value.
-#[must_use]
 pub fn optional_not_null<T: Strategic + Encode>() -> BoxedStrategy<Option<T>> {
     proptest::option::of(not_null::<T>()).boxed()
 }

@@ -16,6 +16,7 @@
 //! ```
 
 mod collections;
+mod message;
 mod simple;
 mod value;
 
@@ -32,7 +33,6 @@ pub trait Strategic: std::fmt::Debug + Sized + 'static {
 }
 
 /// All values of the type `T`.
-#[must_use]
 pub fn any<T: Strategic>() -> BoxedStrategy<T> {
     T::strategy()
 }

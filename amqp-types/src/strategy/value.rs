@@ -4,6 +4,7 @@
 
 use super::{BoxedStrategy, Strategic, Strategy, Union, any};
 use crate::codec::TypeDescriptor;
+use crate::primitive::Symbol;
 use crate::value::{AnnotationKey, Array, Described, Kind, List, Map, Simple, Value};
 use proptest::collection::vec;
 use proptest::prelude::{Just, prop_oneof};
@@ -35,7 +36,7 @@ impl Strategic for Value {
 impl Strategic for AnnotationKey {
     fn strategy() -> BoxedStrategy<Self> {
         prop_oneof![
-            3 => any::<crate::Symbol>().prop_map(Self::Symbol),
+            3 => any::<Symbol>().prop_map(Self::Symbol),
             1 => any::<u64>().prop_map(Self::Ulong),
         ]
         .boxed()
@@ -61,7 +62,6 @@ impl Strategic for Described {
 }
 
 /// A described value of which the descriptor is in none of the lists `known`.
-#[must_use]
 pub fn unknown(known: &'static [&'static [TypeDescriptor]]) -> BoxedStrategy<Described> {
     let is_known = move |value: &Described| {
         let mut all = known.iter().copied().flatten();
@@ -89,7 +89,7 @@ fn map(item: impl Strategy<Value = Value> + Clone + 'static) -> impl Strategy<Va
 fn described(value: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Described> {
     let descriptor = prop_oneof![
         8 => any::<u64>().prop_map(Value::from),
-        8 => any::<crate::Symbol>().prop_map(Value::from),
+        8 => any::<Symbol>().prop_map(Value::from),
         1 => any::<Simple>().prop_map(Value::from),
     ];
     (descriptor, value).prop_map(|(descriptor, value)| Described { descriptor, value })
@@ -130,7 +130,7 @@ fn array(item: impl Strategy<Value = Value> + Clone + 'static) -> impl Strategy<
     let descriptor = prop_oneof![
         6 => Just(None),
         1 => any::<u64>().prop_map(|code| Some(Value::from(code))),
-        1 => any::<crate::Symbol>().prop_map(|symbol| Some(Value::from(symbol))),
+        1 => any::<Symbol>().prop_map(|symbol| Some(Value::from(symbol))),
     ];
     (plain, descriptor).prop_map(|(array, descriptor)| match descriptor {
         Some(descriptor) => array.with_descriptor(descriptor),

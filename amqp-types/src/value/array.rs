@@ -187,7 +187,7 @@ impl Array {
 
     /// The elements below their descriptors. The number of elements may be far
     /// larger than the memory they take: bound what you collect from a peer.
-    pub fn iter(&self) -> impl Iterator<Item = &Value> + ExactSizeIterator + Clone {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Value> + Clone {
         (0..self.len()).map(|index| match &self.items {
             Items::Each(items) => &items[index],
             Items::Repeat(value, _) => value,
@@ -195,7 +195,7 @@ impl Array {
     }
 
     /// The elements with their descriptors; see [`Array::iter`] about their number.
-    pub fn elements(&self) -> impl Iterator<Item = Value> + ExactSizeIterator {
+    pub fn elements(&self) -> impl ExactSizeIterator<Item = Value> {
         self.iter().map(|item| {
             self.descriptors
                 .iter()
