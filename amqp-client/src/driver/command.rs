@@ -9,7 +9,8 @@ use std::task::{Context, Waker};
 use amqp_types::transport::{self, Attach};
 use tokio::sync::{Notify, oneshot};
 
-use super::link::{ReceiverShared, SenderShared};
+use super::receiver::ReceiverShared;
+use super::sender::SenderShared;
 use super::session::SessionShared;
 use crate::error::{Error, ErrorScope};
 use crate::proto::{LinkConfig, LinkKey, SessionConfig};

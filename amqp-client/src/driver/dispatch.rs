@@ -104,7 +104,7 @@ impl Driver {
                     entry.shared = shared;
                     self.engine.accept_link(link, attach, config);
                 } else {
-                    shared.finish(&Error::closed_locally(ErrorScope::Link));
+                    shared.finish(&Error::closed_locally(ErrorScope::Link), true);
                 }
             }
             Command::Refuse {
@@ -124,6 +124,7 @@ impl Driver {
                 Some(key) => {
                     self.engine.detach(key, closed, error);
                     if let Some(entry) = self.links.get_mut(&key) {
+                        entry.closing |= closed;
                         entry.detached.extend(reply);
                     }
                 }
@@ -186,6 +187,7 @@ impl Driver {
                     shared,
                     attached: Some(reply),
                     detached: Vec::new(),
+                    closing: false,
                     drained: Vec::new(),
                 };
                 self.links.insert(key, entry);
@@ -195,7 +197,7 @@ impl Driver {
                     Some(_) => limit(ErrorScope::Link, "no handle is left for another link"),
                     None => session.over_error(),
                 };
-                shared.finish(&error);
+                shared.finish(&error, false);
                 drop(reply.send(Err(error)));
             }
         }
@@ -298,7 +300,26 @@ impl Driver {
             }
             // A state that is not final changes nothing for those who wait for the outcome, and a
             // delivery that its sender settled is settled: later reports on it are ignored.
-            Event::Updated { .. } | Event::DeliverySettled { .. } => {}
+            Event::Updated { .. } => {}
+            Event::DeliverySettled { link, id, .. } => {
+                if let Some(LinkShared::Receiver(receiver)) =
+                    self.links.get(&link).map(|l| &l.shared)
+                {
+                    receiver.sender_settled(id);
+                }
+            }
+            Event::Unknown { link, seq } => {
+                if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
+                    sender.unknown(seq);
+                }
+            }
+            Event::Resumed { link, tag, id } => {
+                if let Some(LinkShared::Receiver(receiver)) =
+                    self.links.get(&link).map(|l| &l.shared)
+                {
+                    receiver.resumed(&tag, id);
+                }
+            }
             Event::Drained { link } => {
                 if let Some(entry) = self.links.get_mut(&link) {
                     for reply in entry.drained.drain(..) {
@@ -451,13 +472,17 @@ impl Driver {
         // A placeholder until the application answers: the link has to be known for its detach.
         let shared = LinkShared::Receiver(super::ReceiverShared::new(
             self.shared.clone(),
-            attach.name.clone(),
+            super::Template {
+                attach: mirror(&attach),
+                resumable: false,
+            },
             0,
         ));
         let entry = LinkEntry {
             shared,
             attached: None,
             detached: Vec::new(),
+            closing: false,
             drained: Vec::new(),
         };
         self.links.insert(link, entry);
@@ -501,7 +526,10 @@ impl Driver {
                 error,
             )
         };
-        entry.shared.finish(&reason);
+        // What is left of a link is kept when only the link is gone, not its terminus; an attach
+        // that was refused leaves things as they were.
+        let for_good = (closed || entry.closing) && entry.attached.is_none();
+        entry.shared.finish(&reason, for_good);
         if let Some(reply) = entry.attached {
             let _ = reply.send(Err(reason.clone()));
         }
@@ -557,7 +585,7 @@ impl Driver {
             .collect();
         for link in gone {
             if let Some(entry) = self.links.remove(&link) {
-                entry.shared.finish(&reason);
+                entry.shared.finish(&reason, false);
                 if let Some(reply) = entry.attached {
                     let _ = reply.send(Err(reason.clone()));
                 }

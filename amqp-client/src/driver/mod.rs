@@ -14,6 +14,8 @@
 mod command;
 mod dispatch;
 mod link;
+mod receiver;
+mod sender;
 mod session;
 
 use amqp_types::messaging::DeliveryState;
@@ -35,7 +37,9 @@ pub(crate) use command::{
     AttachOrder, Command, ConnectionShared, LinkShared, Reply, Verdict, reply,
 };
 pub(crate) use dispatch::mirror;
-pub(crate) use link::{ReceiverShared, Refusal, Room, SendOptions, SenderShared, Status, Ticket};
+pub(crate) use link::{Status, Template};
+pub(crate) use receiver::ReceiverShared;
+pub(crate) use sender::{Refusal, Room, SendOptions, SenderShared, Ticket};
 pub(crate) use session::SessionShared;
 
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
@@ -125,7 +129,7 @@ pub(crate) struct Driver {
     // Buffers that are kept from turn to turn.
     commands: Vec<Command>,
     outbox: Vec<Outgoing>,
-    work: link::ReceiverWork,
+    work: receiver::ReceiverWork,
     deliveries: Vec<Incoming>,
     outcomes: Vec<(u64, Option<DeliveryState>)>,
 }
@@ -141,6 +145,8 @@ struct LinkEntry {
     /// Whoever waits for the answer to our attach.
     attached: Option<Reply<Box<Attach>>>,
     detached: Vec<Reply<()>>,
+    /// Whether we have closed the link, so that nothing of it is kept.
+    closing: bool,
     drained: Vec<Reply<()>>,
 }
 
@@ -168,7 +174,7 @@ impl Driver {
             links: HashMap::new(),
             commands: Vec::new(),
             outbox: Vec::new(),
-            work: link::ReceiverWork::default(),
+            work: receiver::ReceiverWork::default(),
             deliveries: Vec::new(),
             outcomes: Vec::new(),
         }
@@ -363,17 +369,17 @@ impl Driver {
         }
         let left = self.shared.finish(failure);
         for (_, entry) in self.links.drain() {
-            entry.shared.finish(&error);
+            entry.shared.finish(&error, false);
         }
         for (_, entry) in self.sessions.drain() {
             entry.shared.finish(error.clone());
         }
         for command in left {
             match command {
-                Command::Outbox(link) => link.finish(&error),
-                Command::Inbox(link) => link.finish(&error),
+                Command::Outbox(link) => link.finish(&error, false),
+                Command::Inbox(link) => link.finish(&error, false),
                 Command::Attach { order, .. } | Command::Accept { order, .. } => {
-                    order.shared.finish(&error);
+                    order.shared.finish(&error, false);
                 }
                 _ => {}
             }
@@ -406,10 +412,10 @@ impl Drop for Driver {
 }
 
 impl LinkShared {
-    fn finish(&self, error: &Error) {
+    fn finish(&self, error: &Error, for_good: bool) {
         match self {
-            Self::Sender(link) => link.finish(error),
-            Self::Receiver(link) => link.finish(error),
+            Self::Sender(link) => link.finish(error, for_good),
+            Self::Receiver(link) => link.finish(error, for_good),
         }
     }
 

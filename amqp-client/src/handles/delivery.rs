@@ -107,9 +107,10 @@ impl Delivery {
             return;
         }
         let first = self.incoming.mode == ReceiverSettleMode::First;
+        let state = DeliveryState::from(outcome);
         self.receiver
             .shared
-            .settle(self.incoming.id, Some(DeliveryState::from(outcome)), first);
+            .settle(self.incoming.id, &self.incoming.tag, state, first);
     }
 }
 

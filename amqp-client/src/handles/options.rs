@@ -162,6 +162,7 @@ pub struct SenderOptions {
     pub(crate) max_queued_messages: usize,
     pub(crate) max_queued_bytes: usize,
     pub(crate) manual_drain: bool,
+    pub(crate) resumable: bool,
 }
 
 impl Default for SenderOptions {
@@ -176,6 +177,7 @@ impl Default for SenderOptions {
             max_queued_messages: 16_384,
             max_queued_bytes: 16 * 1024 * 1024,
             manual_drain: false,
+            resumable: false,
         }
     }
 }
@@ -228,6 +230,14 @@ impl SenderOptions {
         self
     }
 
+    /// Unsettled deliveries outlive a detach, the end of the session and the loss of the connection,
+    /// until [`super::Sender::resume`] attaches the link again. Such a link needs a name of its own,
+    /// the same each time. Section 2.6.13.
+    pub fn resumable(mut self) -> Self {
+        self.resumable = true;
+        self
+    }
+
     /// Answers a drain only when [`super::Sender::drained`] is called, not as soon as nothing is
     /// enqueued: for nodes that keep their messages elsewhere. Section 2.6.7.
     pub fn manual_drain(mut self) -> Self {
@@ -261,6 +271,7 @@ pub struct ReceiverOptions {
     pub(crate) desired_capabilities: Vec<Symbol>,
     pub(crate) credit: Option<u32>,
     pub(crate) max_message_size: u64,
+    pub(crate) resumable: bool,
 }
 
 impl Default for ReceiverOptions {
@@ -275,6 +286,7 @@ impl Default for ReceiverOptions {
             desired_capabilities: Vec::new(),
             credit: Some(500),
             max_message_size: 0,
+            resumable: false,
         }
     }
 }
@@ -288,6 +300,14 @@ impl ReceiverOptions {
     /// The name of the link; one is made up otherwise. Section 2.6.1.
     pub fn name(mut self, name: impl Into<Str>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Unsettled deliveries outlive a detach, the end of the session and the loss of the connection,
+    /// until [`super::Receiver::resume`] attaches the link again. Such a link needs a name of its own,
+    /// the same each time. Section 2.6.13.
+    pub fn resumable(mut self) -> Self {
+        self.resumable = true;
         self
     }
 

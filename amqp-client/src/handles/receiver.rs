@@ -3,17 +3,18 @@
 //! Decides how deliveries are taken and how credit is steered. Section 2.6.
 
 use amqp_types::messaging::{self, AddressString};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use amqp_types::Str;
-use amqp_types::transport::{self, Attach, Handle, Role};
+use amqp_types::transport::{self, Attach, ErrorCondition, Handle, Role};
 use tokio::sync::oneshot;
 
 use super::delivery::Delivery;
 use super::options::ReceiverOptions;
-use super::session::SessionInner;
-use crate::driver::{Command, LinkShared, ReceiverShared, Status, reply};
+use super::session::{Session, SessionInner};
+use crate::driver::{AttachOrder, Command, LinkShared, ReceiverShared, Status, reply};
 use crate::error::Error;
+use crate::proto::LinkConfig;
 
 /// A link that receives; clones stand for the same one, and each delivery goes to one of them. The
 /// link is closed when the last handle and the last delivery are dropped. Section 2.6.
@@ -25,12 +26,15 @@ pub struct Receiver {
 #[derive(Debug)]
 pub(crate) struct ReceiverInner {
     pub(crate) shared: Arc<ReceiverShared>,
-    _session: Arc<SessionInner>,
+    /// What is fetched ahead when the link is attached again.
+    credit: Option<u32>,
+    /// Keeps the session open as long as the link is used.
+    session: Mutex<Arc<SessionInner>>,
 }
 
 impl Drop for ReceiverInner {
     fn drop(&mut self) {
-        self.shared.connection.push(Command::Detach {
+        self.shared.connection().push(Command::Detach {
             link: LinkShared::Receiver(self.shared.clone()),
             closed: true,
             error: None,
@@ -40,11 +44,16 @@ impl Drop for ReceiverInner {
 }
 
 impl Receiver {
-    pub(crate) fn new(shared: Arc<ReceiverShared>, session: Arc<SessionInner>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<ReceiverShared>,
+        session: Arc<SessionInner>,
+        credit: Option<u32>,
+    ) -> Self {
         Self {
             inner: Arc::new(ReceiverInner {
                 shared,
-                _session: session,
+                credit,
+                session: Mutex::new(session),
             }),
         }
     }
@@ -75,14 +84,14 @@ impl Receiver {
         let link = self.inner.shared.clone();
         self.inner
             .shared
-            .connection
+            .connection()
             .push(Command::Credit { link, credit });
     }
 
     /// Keeps `deliveries` fetched ahead from now on. Section 2.6.7.
     pub fn set_prefetch(&self, deliveries: u32) {
         let link = self.inner.shared.clone();
-        self.inner.shared.connection.push(Command::AutoCredit {
+        self.inner.shared.connection().push(Command::AutoCredit {
             link,
             window: deliveries.max(1),
         });
@@ -97,13 +106,13 @@ impl Receiver {
     /// # Cancel safety
     /// The drain goes on when the future is dropped.
     pub async fn drain(&self) -> Result<(), Error> {
-        let connection = &self.inner.shared.connection;
+        let connection = self.inner.shared.connection();
         let (reply_to, answer) = oneshot::channel();
         connection.push(Command::Drain {
             link: self.inner.shared.clone(),
             reply: reply_to,
         });
-        reply(connection, answer).await
+        reply(&connection, answer).await
     }
 
     /// The name of the link. Section 2.6.1.
@@ -132,7 +141,7 @@ impl Receiver {
     /// Whether the link is over, and why.
     pub fn error(&self) -> Option<Error> {
         match self.inner.shared.status() {
-            Status::Over(error) => Some(error),
+            Status::Over(error) | Status::Suspended(error) => Some(error),
             _ => None,
         }
     }
@@ -160,6 +169,73 @@ impl Receiver {
         self.detach_with(false, None).await
     }
 
+    /// Attaches a [resumable](ReceiverOptions::resumable) link again, in this session or another one,
+    /// of this connection or another one: after [`detach`](Self::detach), after the session ended, or
+    /// after the connection was lost. Deliveries that the application holds stay valid: they are
+    /// settled once the sender has resumed them, and do not come a second time. With a sender that
+    /// does not resume links they come again as new ones. Section 2.6.13.
+    ///
+    /// # Errors
+    /// Configuration when the link is attached; what the peer says when it refuses: the link can be
+    /// resumed again then.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the link is detached again and can be resumed.
+    pub async fn resume(&self, session: &Session) -> Result<(), Error> {
+        let mut result = self.attach_again(session, true).await;
+        if let Err(error) = &result
+            && error.condition() == Some(&ErrorCondition::NotImplemented)
+        {
+            // A peer that will not hear of unsettled deliveries: it is attached to without.
+            result = self.attach_again(session, false).await;
+        }
+        result
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<ReceiverShared> {
+        &self.inner.shared
+    }
+
+    pub(crate) fn credit(&self) -> Option<u32> {
+        self.inner.credit
+    }
+
+    /// From now on the link keeps this session open.
+    pub(crate) fn move_to(&self, session: Arc<SessionInner>) {
+        *self
+            .inner
+            .session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = session;
+    }
+
+    async fn attach_again(&self, session: &Session, tell: bool) -> Result<(), Error> {
+        let inner = session.inner().clone();
+        let connection = inner.shared().connection.clone();
+        let shared = &self.inner.shared;
+        let (attach, resume) = shared.resume(connection.clone(), tell)?;
+        self.move_to(inner.clone());
+        let (reply_to, answer) = oneshot::channel();
+        connection.push(Command::Attach {
+            session: inner.shared().clone(),
+            order: AttachOrder {
+                shared: LinkShared::Receiver(shared.clone()),
+                attach,
+                config: LinkConfig {
+                    credit: self.inner.credit,
+                    resume,
+                    ..LinkConfig::default()
+                },
+            },
+            reply: reply_to,
+        });
+        let result = reply(&connection, answer).await.map(drop);
+        if let Err(error) = &result {
+            shared.finish(error, false);
+        }
+        result
+    }
+
     /// Closes the link with an error for the peer. Section 2.6.5.
     ///
     /// # Errors
@@ -176,7 +252,7 @@ impl Receiver {
         closed: bool,
         error: Option<Box<transport::Error>>,
     ) -> Result<(), Error> {
-        let connection = &self.inner.shared.connection;
+        let connection = self.inner.shared.connection();
         let (reply_to, answer) = oneshot::channel();
         connection.push(Command::Detach {
             link: LinkShared::Receiver(self.inner.shared.clone()),
@@ -184,7 +260,7 @@ impl Receiver {
             error,
             reply: Some(reply_to),
         });
-        reply(connection, answer).await
+        reply(&connection, answer).await
     }
 }
 

@@ -4,22 +4,22 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use amqp_types::messaging::{self, AddressString, Outcome, Source};
-use amqp_types::transport::{self, Attach, Handle, Role, SequenceNo};
+use amqp_types::transport::{self, Attach, ErrorCondition, Handle, Role, SequenceNo};
 use amqp_types::{Encode, EncodedMessage, Message, Str};
 use bytes::BytesMut;
 use tokio::sync::oneshot;
 
 use super::options::SenderOptions;
-use super::session::SessionInner;
+use super::session::{Session, SessionInner};
 use crate::driver::{
-    Command, LinkShared, Refusal, SendOptions, SenderShared, Status, Ticket, reply,
+    AttachOrder, Command, LinkShared, Refusal, SendOptions, SenderShared, Status, Ticket, reply,
 };
 use crate::error::Error;
-use crate::proto::Tag;
+use crate::proto::{LinkConfig, Tag};
 
 /// A link that sends; clones stand for the same one. Dropping the last handle closes it; what was
 /// enqueued before is still sent as far as the peer's credit goes. Section 2.6.
@@ -31,14 +31,16 @@ pub struct Sender {
 #[derive(Debug)]
 struct SenderInner {
     shared: Arc<SenderShared>,
-    _session: Arc<SessionInner>,
+    /// Keeps the session open as long as the link is used.
+    session: Mutex<Arc<SessionInner>>,
     /// Whether messages are sent settled.
     settled: bool,
 }
 
 impl Drop for SenderInner {
     fn drop(&mut self) {
-        self.shared.connection.push(Command::Detach {
+        self.shared.give_up();
+        self.shared.connection().push(Command::Detach {
             link: LinkShared::Sender(self.shared.clone()),
             closed: true,
             error: None,
@@ -132,7 +134,7 @@ impl Sender {
         Self {
             inner: Arc::new(SenderInner {
                 shared,
-                _session: session,
+                session: Mutex::new(session),
                 settled,
             }),
         }
@@ -259,7 +261,7 @@ impl Sender {
     pub fn drained(&self) {
         self.inner
             .shared
-            .connection
+            .connection()
             .push(Command::Drained(self.inner.shared.clone()));
     }
 
@@ -340,7 +342,7 @@ impl Sender {
     /// Whether the link is over, and why.
     pub fn error(&self) -> Option<Error> {
         match self.inner.shared.status() {
-            Status::Over(error) => Some(error),
+            Status::Over(error) | Status::Suspended(error) => Some(error),
             _ => None,
         }
     }
@@ -371,6 +373,70 @@ impl Sender {
         self.detach_with(false, None).await
     }
 
+    /// Attaches a [resumable](SenderOptions::resumable) link again, in this session or another one, of
+    /// this connection or another one: after [`detach`](Self::detach), after the session ended, or
+    /// after the connection was lost. Receipts stay valid. What was enqueued and never left is sent;
+    /// what may have reached the peer is sorted out with its help: nothing is lost, and nothing
+    /// arrives twice when the peer resumes links. With a peer that does not, unsettled messages are
+    /// sent again when `resend` says so, and otherwise their receipts end in an error. Section 2.6.13.
+    ///
+    /// # Errors
+    /// Configuration when the link is attached; what the peer says when it refuses: the link can be
+    /// resumed again then.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the link is detached again and can be resumed.
+    pub async fn resume(&self, session: &Session, resend: bool) -> Result<(), Error> {
+        let mut result = self.attach_again(session, resend, true).await;
+        if let Err(error) = &result
+            && error.condition() == Some(&ErrorCondition::NotImplemented)
+        {
+            // A peer that will not hear of unsettled deliveries: it is attached to without.
+            result = self.attach_again(session, resend, false).await;
+        }
+        result
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<SenderShared> {
+        &self.inner.shared
+    }
+
+    /// From now on the link keeps this session open.
+    pub(crate) fn move_to(&self, session: Arc<SessionInner>) {
+        *self
+            .inner
+            .session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = session;
+    }
+
+    async fn attach_again(&self, session: &Session, resend: bool, tell: bool) -> Result<(), Error> {
+        let inner = session.inner().clone();
+        let connection = inner.shared().connection.clone();
+        let shared = &self.inner.shared;
+        let (attach, resume) = shared.resume(connection.clone(), resend, tell)?;
+        self.move_to(inner.clone());
+        let (reply_to, answer) = oneshot::channel();
+        connection.push(Command::Attach {
+            session: inner.shared().clone(),
+            order: AttachOrder {
+                shared: LinkShared::Sender(shared.clone()),
+                attach,
+                config: LinkConfig {
+                    resume: Some(resume),
+                    ..LinkConfig::default()
+                },
+            },
+            reply: reply_to,
+        });
+        let result = reply(&connection, answer).await.map(drop);
+        if let Err(error) = &result {
+            // Also when the command never reached the driver of a connection that is over.
+            shared.finish(error, false);
+        }
+        result
+    }
+
     /// Closes the link with an error for the peer, at once. Section 2.6.5.
     ///
     /// # Errors
@@ -387,7 +453,7 @@ impl Sender {
         closed: bool,
         error: Option<Box<transport::Error>>,
     ) -> Result<(), Error> {
-        let connection = &self.inner.shared.connection;
+        let connection = self.inner.shared.connection();
         let (reply_to, answer) = oneshot::channel();
         connection.push(Command::Detach {
             link: LinkShared::Sender(self.inner.shared.clone()),
@@ -395,7 +461,7 @@ impl Sender {
             error,
             reply: Some(reply_to),
         });
-        reply(connection, answer).await
+        reply(&connection, answer).await
     }
 }
 

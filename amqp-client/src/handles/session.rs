@@ -12,7 +12,7 @@ use super::connection::ConnectionInner;
 use super::options::{ReceiverOptions, SenderOptions};
 use super::receiver::{self, Receiver};
 use super::sender::{self, Sender};
-use crate::driver::{Command, ReceiverShared, Room, SenderShared, SessionShared, reply};
+use crate::driver::{Command, ReceiverShared, Room, SenderShared, SessionShared, Template, reply};
 use crate::error::Error;
 use crate::proto::LinkConfig;
 
@@ -74,6 +74,10 @@ impl Drop for SessionInner {
 }
 
 impl Session {
+    pub(crate) fn inner(&self) -> &Arc<SessionInner> {
+        &self.inner
+    }
+
     pub(crate) fn from_inner(inner: Arc<SessionInner>) -> Self {
         Self { inner }
     }
@@ -102,9 +106,16 @@ impl Session {
             messages: options.max_queued_messages,
             bytes: options.max_queued_bytes,
         };
-        let shared = SenderShared::new(connection.clone(), name.clone(), room);
+        let resumable = options.resumable;
+        let manual_drain = options.manual_drain;
         let settled = options.snd_settle_mode == amqp_types::transport::SenderSettleMode::Settled;
-        let attach = Box::new(sender::attach_frame(name, address, options));
+        let attach = sender::attach_frame(name, address, options);
+        let template = Template {
+            attach: attach.clone(),
+            resumable,
+        };
+        let shared = SenderShared::new(connection.clone(), template, room);
+        let attach = Box::new(attach);
         let handle = Sender::new(shared.clone(), self.inner.clone(), settled);
         let (reply_to, answer) = oneshot::channel();
         connection.push(Command::Attach {
@@ -112,7 +123,10 @@ impl Session {
             order: crate::driver::AttachOrder {
                 shared: crate::driver::LinkShared::Sender(shared),
                 attach,
-                config: LinkConfig::default(),
+                config: LinkConfig {
+                    manual_drain,
+                    ..LinkConfig::default()
+                },
             },
             reply: reply_to,
         });
@@ -144,9 +158,15 @@ impl Session {
             .clone()
             .unwrap_or_else(|| link_name("receiver"));
         let credit = options.credit;
-        let shared = ReceiverShared::new(connection.clone(), name.clone(), credit.unwrap_or(1));
-        let attach = Box::new(receiver::attach_frame(name, address, options));
-        let handle = Receiver::new(shared.clone(), self.inner.clone());
+        let resumable = options.resumable;
+        let attach = receiver::attach_frame(name, address, options);
+        let template = Template {
+            attach: attach.clone(),
+            resumable,
+        };
+        let shared = ReceiverShared::new(connection.clone(), template, credit.unwrap_or(1));
+        let attach = Box::new(attach);
+        let handle = Receiver::new(shared.clone(), self.inner.clone(), credit);
         let (reply_to, answer) = oneshot::channel();
         connection.push(Command::Attach {
             session: self.inner.shared.clone(),

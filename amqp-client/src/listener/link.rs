@@ -11,7 +11,7 @@ use amqp_types::transport::{
 
 use crate::driver::{
     AttachOrder, Command, LinkShared, Offer, ReceiverShared, Room, SenderShared, SessionShared,
-    mirror,
+    Template, mirror,
 };
 use crate::error::Error;
 use crate::handles::{Connection, Receiver, ReceiverOptions, Sender, SenderOptions, SessionInner};
@@ -47,6 +47,9 @@ pub struct AcceptOptions {
     pub max_queued_messages: usize,
     /// Where the peer receives: how many octets may be queued or unsettled.
     pub max_queued_bytes: usize,
+    /// Whether unsettled deliveries outlive a detach, for the link to be resumed when the peer
+    /// attaches it again. Section 2.6.13.
+    pub resumable: bool,
 }
 
 impl Default for AcceptOptions {
@@ -58,6 +61,7 @@ impl Default for AcceptOptions {
             manual_drain: false,
             max_queued_messages: sender.max_queued_messages,
             max_queued_bytes: sender.max_queued_bytes,
+            resumable: false,
         }
     }
 }
@@ -207,7 +211,10 @@ impl IncomingLink {
         attach.name = self.attach.name.clone();
         attach.role = self.role();
         let shared = self.connection.shared().clone();
-        let name = attach.name.clone();
+        let template = Template {
+            attach: attach.clone(),
+            resumable: options.resumable,
+        };
         let session =
             SessionInner::shared_default(self.session.clone(), self.connection.inner().clone());
         let remote = Arc::new((*self.attach).clone());
@@ -218,7 +225,7 @@ impl IncomingLink {
                     bytes: options.max_queued_bytes,
                 };
                 let settled = attach.snd_settle_mode == SenderSettleMode::Settled;
-                let link = SenderShared::new(shared.clone(), name, room);
+                let link = SenderShared::new(shared.clone(), template, room);
                 link.attached(remote);
                 (
                     Link::Sender(Sender::new(link.clone(), session, settled)),
@@ -226,10 +233,11 @@ impl IncomingLink {
                 )
             }
             Role::Receiver => {
-                let link = ReceiverShared::new(shared.clone(), name, options.credit.unwrap_or(1));
+                let link =
+                    ReceiverShared::new(shared.clone(), template, options.credit.unwrap_or(1));
                 link.attached(remote);
                 (
-                    Link::Receiver(Receiver::new(link.clone(), session)),
+                    Link::Receiver(Receiver::new(link.clone(), session, options.credit)),
                     LinkShared::Receiver(link),
                 )
             }
@@ -242,10 +250,77 @@ impl IncomingLink {
                 config: LinkConfig {
                     credit: options.credit,
                     manual_drain: options.manual_drain,
+                    resume: None,
                 },
             },
         });
         link
+    }
+
+    /// Lets a [resumable](AcceptOptions::resumable) sender of an earlier attachment go on as this link;
+    /// as [`Sender::resume`] from the other side.
+    ///
+    /// # Errors
+    /// Configuration when the peer wants to send, or the sender is attached; the end of the sender.
+    pub fn resume_sender(mut self, sender: &Sender, resend: bool) -> Result<(), Error> {
+        if self.role() != Role::Sender {
+            return Err(Error::configuration(
+                "the peer wants to send, not to receive",
+            ));
+        }
+        let tell = self.attach.unsettled.is_some();
+        let shared = sender.shared().clone();
+        let (mine, resume) = shared.resume(self.connection.shared().clone(), resend, tell)?;
+        shared.attached(Arc::new((*self.attach).clone()));
+        sender.move_to(self.session_inner());
+        let config = LinkConfig {
+            resume: Some(resume),
+            ..LinkConfig::default()
+        };
+        self.accept_again(LinkShared::Sender(shared), *mine, config);
+        Ok(())
+    }
+
+    /// Lets a [resumable](AcceptOptions::resumable) receiver of an earlier attachment go on as this
+    /// link; as [`Receiver::resume`] from the other side.
+    ///
+    /// # Errors
+    /// Configuration when the peer wants to receive, or the receiver is attached; the end of the
+    /// receiver.
+    pub fn resume_receiver(mut self, receiver: &Receiver) -> Result<(), Error> {
+        if self.role() != Role::Receiver {
+            return Err(Error::configuration(
+                "the peer wants to receive, not to send",
+            ));
+        }
+        let tell = self.attach.unsettled.is_some();
+        let shared = receiver.shared().clone();
+        let (mine, resume) = shared.resume(self.connection.shared().clone(), tell)?;
+        shared.attached(Arc::new((*self.attach).clone()));
+        receiver.move_to(self.session_inner());
+        let config = LinkConfig {
+            credit: receiver.credit(),
+            resume,
+            ..LinkConfig::default()
+        };
+        self.accept_again(LinkShared::Receiver(shared), *mine, config);
+        Ok(())
+    }
+
+    fn session_inner(&self) -> Arc<SessionInner> {
+        SessionInner::shared_default(self.session.clone(), self.connection.inner().clone())
+    }
+
+    fn accept_again(&mut self, shared: LinkShared, attach: Attach, config: LinkConfig) {
+        self.answered = true;
+        self.connection.shared().push(Command::Accept {
+            link: self.link,
+            order: AttachOrder {
+                shared,
+                attach: Box::new(attach),
+                config,
+            },
+        });
     }
 
     /// Refuses the link. [LNK-08]

@@ -73,6 +73,23 @@ pub struct Outgoing {
     pub message_format: u32,
     /// The delivery state sent along, if any.
     pub state: Option<Box<DeliveryState>>,
+    /// What the transfer is to the receiver.
+    pub kind: TransferKind,
+}
+
+/// What a delivery's transfer is to the receiver. Section 2.6.13.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TransferKind {
+    /// A new delivery.
+    #[default]
+    New,
+    /// A delivery of an earlier attachment, with payload.
+    Resumed,
+    /// A delivery of an earlier attachment of which only the state is told: settled, or for the
+    /// receiver to settle.
+    StateOnly,
+    /// A delivery of an earlier attachment that is given up.
+    Aborted,
 }
 
 impl Outgoing {
@@ -127,14 +144,17 @@ pub struct Incoming {
 #[derive(Debug)]
 pub(crate) struct Assembly {
     pub(crate) head: Incoming,
+    /// Whether it is one of an earlier attachment: its payload is known already.
+    pub(crate) resumed: bool,
     parts: Vec<Bytes>,
     len: usize,
 }
 
 impl Assembly {
-    pub(crate) fn new(head: Incoming) -> Self {
+    pub(crate) fn new(head: Incoming, resumed: bool) -> Self {
         Self {
             head,
+            resumed,
             parts: Vec::new(),
             len: 0,
         }
@@ -146,7 +166,7 @@ impl Assembly {
     }
 
     pub(crate) fn push(&mut self, part: Bytes) {
-        if !part.is_empty() {
+        if !part.is_empty() && !self.resumed {
             self.len += part.len();
             self.parts.push(part);
         }

@@ -8,7 +8,7 @@ use amqp_types::transport::{Attach, Error, Open};
 use amqp_types::{Binary, Str, Symbol};
 
 use super::arena::Key;
-use super::delivery::Incoming;
+use super::delivery::{Incoming, Tag};
 use super::violation::Violation;
 
 /// A link, named within its connection.
@@ -137,6 +137,23 @@ pub enum Event {
         id: u32,
         /// The state that came with it.
         state: Option<DeliveryState>,
+    },
+    /// The peer does not resume links: what became of a delivery of the earlier attachment is not
+    /// known, and it is not sent again. Section 2.6.13.
+    Unknown {
+        /// The link.
+        link: LinkKey,
+        /// The sender's name for the delivery.
+        seq: u64,
+    },
+    /// A delivery of an earlier attachment is under way again. Section 2.6.13.
+    Resumed {
+        /// The link.
+        link: LinkKey,
+        /// The tag that names it.
+        tag: Tag,
+        /// Its delivery-id from now on; `None` when it is settled, by the sender or for good.
+        id: Option<u32>,
     },
     /// The sender has used up its credit as asked. Section 2.6.7.
     Drained {

@@ -3,15 +3,17 @@
 //! Decides which frames a link owes and may take. Windows, delivery-ids and the unsettled maps are
 //! the session's. Section 2.6.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use amqp_types::Str;
+use amqp_types::messaging::DeliveryState;
 use amqp_types::transport::{
     Attach, Error, ReceiverSettleMode, Role, SenderSettleMode, SequenceNo,
 };
 
 use super::credit::{ReceiverCredit, SenderCredit};
-use super::delivery::{Assembly, Outgoing};
+use super::delivery::{Assembly, Outgoing, Tag};
+use super::resume::{Outstanding, Unsettled, UnsettledMap};
 
 /// How far our side of a link has come.
 ///
@@ -67,9 +69,20 @@ pub(crate) struct Link {
     pub(crate) remote_max_message_size: Option<u64>,
     pub(crate) flow_owed: bool,
     pub(crate) echo: bool,
+    /// What the partner's attach said of unsettled deliveries, until the link has been accepted.
+    pub(crate) told: Told,
     /// Whether the link stands in the session's list of links that owe frames.
     pub(crate) listed: bool,
     pub(crate) end: End,
+}
+
+/// What the partner's attach says of unsettled deliveries. Section 2.7.3.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Its map; `None` when it does not resume the link.
+    pub(crate) unsettled: Option<UnsettledMap>,
+    /// Whether more are unsettled than the map holds. [LNK-64]
+    pub(crate) incomplete: bool,
 }
 
 /// Which end of the link is ours.
@@ -80,13 +93,34 @@ pub(crate) enum End {
 }
 
 /// What our side of a link is created with, beside its attach.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct LinkConfig {
     /// How much credit a receiver keeps granted by itself; `None` is credit by hand.
     pub credit: Option<u32>,
     /// Whether a sender answers a drain only when the application says that it has nothing more,
     /// instead of when its queue is empty.
     pub manual_drain: bool,
+    /// Deliveries of an earlier attachment, where there was one.
+    pub resume: Option<Resume>,
+}
+
+/// What is left of an earlier attachment of the same link. Section 2.6.13.
+#[derive(Clone, Debug)]
+pub enum Resume {
+    /// A sender's unsettled deliveries, oldest first.
+    Sender {
+        /// The deliveries.
+        unsettled: Vec<Unsettled>,
+        /// Whether they are sent again as new ones when the peer does not resume links, at the risk
+        /// that some arrive twice. Otherwise their outcome stays unknown.
+        resend: bool,
+        /// Whether the attach tells of them. A peer that refuses such an attach is attached to
+        /// without, as one that does not resume links.
+        tell: bool,
+    },
+    /// A receiver's deliveries that the application has not settled, or whose outcome it could not
+    /// report.
+    Receiver(Vec<Outstanding>),
 }
 
 #[derive(Debug)]
@@ -97,6 +131,9 @@ pub(crate) struct SenderEnd {
     /// Whether the application says when a drain is done, and whether it has.
     pub(crate) manual_drain: bool,
     pub(crate) nothing_more: bool,
+    /// What waits for the partner's attach to say what becomes of it, and whether it is sent again
+    /// when the partner does not say.
+    pub(crate) resume: Option<(Vec<Unsettled>, bool)>,
     /// Whether the link stands in the session's list of links with something to send.
     pub(crate) ready: bool,
 }
@@ -114,6 +151,9 @@ pub(crate) struct ReceiverEnd {
     pub(crate) assembly: Option<Assembly>,
     /// The largest message that we take; 0 is any. [LNK-40]
     pub(crate) max_message_size: u64,
+    /// Deliveries of an earlier attachment that the sender may resume, with the outcome that the
+    /// application has decided on.
+    pub(crate) resume: HashMap<Tag, Option<DeliveryState>>,
     /// The sender's last word on how much it has to send.
     pub(crate) available: u32,
 }
@@ -121,8 +161,9 @@ pub(crate) struct ReceiverEnd {
 impl Link {
     /// A link that we are going to attach.
     pub(crate) fn outgoing(attach: Box<Attach>, output: u32, config: LinkConfig) -> Self {
-        let mut link = Self::base(&attach, attach.role, config);
+        let mut link = Self::base(&attach, attach.role, &config);
         link.output = output;
+        link.set_resume(config.resume);
         link.local = Local::AttachOwed { attach, then: None };
         link
     }
@@ -130,14 +171,14 @@ impl Link {
     /// A link that the partner attached and that the application has not answered.
     pub(crate) fn incoming(attach: &Attach, output: u32) -> Self {
         let role = opposite(attach.role);
-        let mut link = Self::base(attach, role, LinkConfig::default());
+        let mut link = Self::base(attach, role, &LinkConfig::default());
         link.output = output;
         link.input = Some(attach.handle.0);
         link.on_remote_attach(attach);
         link
     }
 
-    fn base(attach: &Attach, role: Role, config: LinkConfig) -> Self {
+    fn base(attach: &Attach, role: Role, config: &LinkConfig) -> Self {
         let end = match role {
             Role::Sender => End::Sender(SenderEnd {
                 credit: SenderCredit::new(
@@ -147,12 +188,14 @@ impl Link {
                 progress: None,
                 manual_drain: config.manual_drain,
                 nothing_more: false,
+                resume: None,
                 ready: false,
             }),
             Role::Receiver => End::Receiver(ReceiverEnd {
                 credit: ReceiverCredit::new(config.credit),
                 assembly: None,
                 max_message_size: attach.max_message_size.unwrap_or(0),
+                resume: HashMap::new(),
                 available: 0,
             }),
         };
@@ -168,6 +211,7 @@ impl Link {
             remote_max_message_size: None,
             flow_owed: false,
             echo: false,
+            told: Told::default(),
             listed: false,
             end,
         }
@@ -177,6 +221,10 @@ impl Link {
     pub(crate) fn on_remote_attach(&mut self, attach: &Attach) {
         self.input = Some(attach.handle.0);
         self.remote = Remote::Attached;
+        self.told = Told {
+            unsettled: attach.unsettled.clone(),
+            incomplete: attach.incomplete_unsettled,
+        };
         self.remote_max_message_size = attach.max_message_size.filter(|size| *size != 0);
         match &mut self.end {
             End::Sender(_) => self.rcv_settle_mode = attach.rcv_settle_mode,
@@ -204,7 +252,25 @@ impl Link {
                 self.rcv_settle_mode = attach.rcv_settle_mode;
             }
         }
+        self.set_resume(config.resume);
         self.local = Local::AttachOwed { attach, then: None };
+    }
+
+    fn set_resume(&mut self, resume: Option<Resume>) {
+        match (&mut self.end, resume) {
+            (
+                End::Sender(sender),
+                Some(Resume::Sender {
+                    unsettled, resend, ..
+                }),
+            ) => {
+                sender.resume = Some((unsettled, resend));
+            }
+            (End::Receiver(receiver), Some(Resume::Receiver(outstanding))) => {
+                receiver.resume = outstanding.into_iter().map(|o| (o.tag, o.state)).collect();
+            }
+            _ => {}
+        }
     }
 
     pub(crate) fn role(&self) -> Role {

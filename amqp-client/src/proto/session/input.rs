@@ -15,6 +15,7 @@ use bytes::Bytes;
 use super::super::delivery::{Assembly, Held, Incoming, Tag};
 use super::super::event::Event;
 use super::super::link::{End, Link, Local, Remote, opposite};
+use super::super::resume::is_terminal;
 use super::super::violation::Violation;
 use super::{RemoteSession, Session};
 
@@ -86,6 +87,7 @@ impl Session {
             if let Some(link) = self.links.get_mut(key) {
                 link.on_remote_attach(&attach);
             }
+            self.reconcile(key, events);
             self.consumed(key, 0);
             self.make_ready(key);
             events.push_back(Event::LinkAttached { link: name, attach });
@@ -206,8 +208,16 @@ impl Session {
                 "a transfer on a link that we send on",
             ));
         };
-        let first = receiver.assembly.is_none();
-        if first {
+        if dropping {
+            // The partner has not seen our detach yet; nothing of this reaches the application. [LNK-38]
+            receiver.assembly = None;
+            if let Some(id) = transfer.delivery_id {
+                self.expected_delivery_id = Some(id.0.wrapping_add(1));
+            }
+            self.judge_window();
+            return Ok(());
+        }
+        if receiver.assembly.is_none() {
             let Some(id) = transfer.delivery_id else {
                 // [PRF-10]
                 return Err(invalid(
@@ -228,12 +238,6 @@ impl Session {
                 ));
             }
             self.expected_delivery_id = Some(id.0.wrapping_add(1));
-        }
-        if dropping {
-            // The partner has not seen our detach yet; nothing of this reaches the application. [LNK-38]
-            receiver.assembly = None;
-            self.judge_window();
-            return Ok(());
         }
         let mut assembly = match receiver.assembly.take() {
             Some(mut assembly) => {
@@ -263,7 +267,7 @@ impl Session {
                     ));
                 }
                 receiver.credit.on_delivery();
-                Assembly::new(Incoming {
+                let head = Incoming {
                     id: transfer.delivery_id.map_or(0, |id| id.0),
                     tag,
                     // [PRF-12]: absent is taken as the standard's format.
@@ -273,11 +277,16 @@ impl Session {
                     state: transfer.state.map(Box::new),
                     payload: Bytes::new(),
                     frames: 0,
-                })
+                };
+                Assembly::new(head, transfer.resume)
             }
         };
         if transfer.aborted {
             // [LNK-30]: the credit is used; the application never hears of it.
+            if assembly.resumed {
+                self.on_resumed(key, &assembly.head, true, events);
+                return Ok(());
+            }
             self.frames_held = self.frames_held.saturating_sub(assembly.head.frames);
             self.consumed(key, 1);
             self.judge_window();
@@ -300,6 +309,9 @@ impl Session {
         }
         if transfer.more {
             receiver.assembly = Some(assembly);
+        } else if assembly.resumed {
+            self.on_resumed(key, &assembly.finish(), false, events);
+            return Ok(());
         } else {
             let delivery = assembly.finish();
             if !delivery.settled {
@@ -441,18 +453,6 @@ impl Session {
             by_peer,
         });
     }
-}
-
-/// Whether a state ends a delivery's life. [OUT-01]
-fn is_terminal(state: &DeliveryState) -> bool {
-    matches!(
-        state,
-        DeliveryState::Accepted(_)
-            | DeliveryState::Rejected(_)
-            | DeliveryState::Released(_)
-            | DeliveryState::Modified(_)
-            | DeliveryState::Declared(_)
-    )
 }
 
 /// Whether a transfer may continue a delivery: what it repeats has to be equal. [PRF-13] [LNK-53]

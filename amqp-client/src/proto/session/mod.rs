@@ -5,6 +5,7 @@
 //! connection. Section 2.5.
 
 mod input;
+mod resume;
 mod transmit;
 
 use amqp_types::messaging::DeliveryState;
@@ -19,6 +20,7 @@ use super::disposition::Dispositions;
 use super::event::{Event, LinkKey};
 use super::link::{End, Link, LinkConfig, Local, Remote};
 
+use resume::tell_unsettled;
 pub(crate) use transmit::Transmit;
 
 /// How many transfer frames we say that we are going to send: no limit of our own. Section 2.5.6.
@@ -207,6 +209,7 @@ impl Session {
     pub(crate) fn attach(&mut self, mut attach: Box<Attach>, config: LinkConfig) -> Option<Key> {
         let output = self.free_output()?;
         attach.handle = Handle(output);
+        tell_unsettled(&mut attach, config.resume.as_ref());
         if attach.role == Role::Sender && attach.initial_delivery_count.is_none() {
             attach.initial_delivery_count = Some(SequenceNo(0));
         }
@@ -232,6 +235,7 @@ impl Session {
             return;
         }
         attach.handle = Handle(link.output);
+        tell_unsettled(&mut attach, config.resume.as_ref());
         if attach.role == Role::Sender && attach.initial_delivery_count.is_none() {
             attach.initial_delivery_count = Some(SequenceNo(0));
         }
@@ -245,6 +249,7 @@ impl Session {
                 drain: sender.credit.draining(),
             });
         }
+        self.reconcile(key, events);
         self.owe(key);
     }
 

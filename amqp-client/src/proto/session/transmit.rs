@@ -11,7 +11,7 @@ use amqp_types::transport::{
 };
 
 use super::super::arena::Key;
-use super::super::delivery::{Outgoing, Sent};
+use super::super::delivery::{Outgoing, Sent, TransferKind};
 use super::super::event::{Event, LinkKey};
 use super::super::frame::{
     AMQP_FRAME, FirstTransfer, TransferHead, begin_frame, end_frame, put_frame,
@@ -327,8 +327,19 @@ impl Session {
             }),
             settled: message.settled,
             state: message.state.as_deref(),
+            resume: message.kind != TransferKind::New,
+            aborted: message.kind == TransferKind::Aborted,
             ..TransferHead::default()
         };
+        if message.kind == TransferKind::Aborted {
+            // Nothing is expected of it; what it was is sent behind it, or told already.
+            let out = cx.out.flat();
+            let start = begin_frame(out, AMQP_FRAME, self.output);
+            head.encode(out);
+            end_frame(out, start, 0);
+            self.count_frame();
+            return true;
+        }
         note_sent(cx.events, name, &message);
         let small = message.state.is_none()
             && message.payload.len() + HEAD_BOUND + tag.as_bytes().len() <= cx.max_frame;

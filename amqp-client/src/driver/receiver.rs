@@ -1,0 +1,319 @@
+//! The receiving end of a link: an inbox of deliveries, and the dispositions that go back.
+//!
+//! Decides how deliveries and dispositions cross between tasks: in batches, under one short lock a
+//! link. Credit and windows are the engine's. Sections 2.6.7, 2.6.12.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use amqp_types::messaging::DeliveryState;
+use amqp_types::transport::Attach;
+use tokio::sync::Notify;
+
+use super::command::{Command, ConnectionShared};
+use super::link::{Status, Template};
+use crate::error::Error;
+use crate::proto::{Incoming, LinkKey, Outstanding, Resume, Tag};
+
+#[derive(Debug)]
+pub(crate) struct ReceiverShared {
+    pub(crate) name: amqp_types::Str,
+    /// How many deliveries may be taken before the driver is told.
+    report: u32,
+    template: Template,
+    state: Mutex<ReceiverState>,
+    /// Woken once for each delivery that comes while somebody waits, and when the link is over.
+    arrived: Notify,
+}
+
+#[derive(Debug)]
+struct ReceiverState {
+    /// The connection that the link belongs to now.
+    connection: Arc<ConnectionShared>,
+    /// Deliveries that the application has and the sender does not know the end of, where the link
+    /// can be resumed.
+    outstanding: HashMap<Tag, Open>,
+    key: Option<LinkKey>,
+    status: Status,
+    remote: Option<Arc<Attach>>,
+    queue: VecDeque<Incoming>,
+    scheduled: bool,
+    work: ReceiverWork,
+}
+
+/// A delivery that outlives a detach.
+#[derive(Debug)]
+struct Open {
+    /// Its delivery-id now; `None` until the sender has resumed it.
+    id: Option<u32>,
+    /// The outcome, once the application has decided.
+    decided: Option<DeliveryState>,
+}
+
+/// What a receiver's application has done since the driver last looked.
+#[derive(Debug, Default)]
+pub(crate) struct ReceiverWork {
+    /// Dispositions to be reported.
+    pub(crate) settlements: Vec<Settlement>,
+    /// Deliveries that are done with: settled, or taken when they came settled.
+    pub(crate) consumed: u32,
+    /// Transfer frames that were taken off the queue.
+    pub(crate) frames: u32,
+}
+
+/// One disposition.
+#[derive(Debug)]
+pub(crate) struct Settlement {
+    pub(crate) id: u32,
+    pub(crate) settled: bool,
+    pub(crate) state: Option<DeliveryState>,
+}
+
+impl ReceiverShared {
+    pub(crate) fn new(
+        connection: Arc<ConnectionShared>,
+        template: Template,
+        window: u32,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            name: template.attach.name.clone(),
+            template,
+            report: (window / 4).clamp(1, 256),
+            state: Mutex::new(ReceiverState {
+                connection,
+                outstanding: HashMap::new(),
+                key: None,
+                status: Status::Attaching,
+                remote: None,
+                queue: VecDeque::new(),
+                scheduled: false,
+                work: ReceiverWork::default(),
+            }),
+            arrived: Notify::new(),
+        })
+    }
+
+    /// The next delivery, if one is there.
+    pub(crate) fn try_take(self: &Arc<Self>) -> Result<Option<Incoming>, Error> {
+        let mut state = self.lock();
+        let Some(delivery) = state.queue.pop_front() else {
+            return match &state.status {
+                Status::Over(error) => {
+                    // Whoever else waits learns it too.
+                    self.arrived.notify_one();
+                    Err(error.clone())
+                }
+                _ => Ok(None),
+            };
+        };
+        if self.template.resumable && !delivery.settled {
+            let open = Open {
+                id: Some(delivery.id),
+                decided: None,
+            };
+            state.outstanding.insert(delivery.tag, open);
+        }
+        state.work.frames += delivery.frames;
+        if delivery.settled {
+            state.work.consumed += 1;
+        }
+        if state.work.frames >= self.report || state.queue.is_empty() {
+            self.schedule(&mut state);
+        }
+        if !state.queue.is_empty() {
+            // Whoever else waits is not forgotten when one of several was woken for many.
+            self.arrived.notify_one();
+        }
+        Ok(Some(delivery))
+    }
+
+    /// Waits for the next delivery. Cancel safe: nothing is taken before it is returned.
+    pub(crate) async fn take(self: &Arc<Self>) -> Result<Incoming, Error> {
+        loop {
+            if let Some(delivery) = self.try_take()? {
+                return Ok(delivery);
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    /// Reports the outcome of a delivery. Deliveries of a link that is over are past settling; those
+    /// of a suspended one are settled once it is attached again.
+    pub(crate) fn settle(
+        self: &Arc<Self>,
+        id: u32,
+        tag: &Tag,
+        outcome: DeliveryState,
+        settled: bool,
+    ) {
+        let mut state = self.lock();
+        let id = match self.template.resumable {
+            false if state.key.is_none() => return,
+            false => id,
+            true => {
+                let Some(open) = state.outstanding.get_mut(tag) else {
+                    return;
+                };
+                let now = open.id;
+                open.decided = Some(outcome.clone());
+                match now {
+                    Some(id) if state.key.is_some() => {
+                        if settled {
+                            state.outstanding.remove(tag);
+                        }
+                        id
+                    }
+                    _ => return,
+                }
+            }
+        };
+        state.report(id, Some(outcome), settled);
+        self.schedule(&mut state);
+    }
+
+    fn schedule(self: &Arc<Self>, state: &mut ReceiverState) {
+        if !state.scheduled && state.key.is_some() {
+            state.scheduled = true;
+            state.connection.push(Command::Inbox(self.clone()));
+        }
+    }
+
+    pub(crate) fn key(&self) -> Option<LinkKey> {
+        self.lock().key
+    }
+
+    /// The connection that the link belongs to now.
+    pub(crate) fn connection(&self) -> Arc<ConnectionShared> {
+        self.lock().connection.clone()
+    }
+
+    /// Moves a suspended link to a connection: what to attach it with, and what is left of it.
+    pub(crate) fn resume(
+        &self,
+        connection: Arc<ConnectionShared>,
+        tell: bool,
+    ) -> Result<(Box<Attach>, Option<Resume>), Error> {
+        let mut state = self.lock();
+        match &state.status {
+            Status::Suspended(_) => {}
+            Status::Over(error) => return Err(error.clone()),
+            Status::Attaching | Status::Attached => {
+                return Err(Error::configuration("the link is attached"));
+            }
+        }
+        state.status = Status::Attaching;
+        state.connection = connection;
+        let outstanding = state.outstanding.iter().map(|(tag, open)| Outstanding {
+            tag: *tag,
+            state: open.decided.clone(),
+        });
+        let resume = Resume::Receiver(outstanding.collect());
+        if !tell {
+            // Without a map the sender sends again what is open here.
+            state.outstanding = HashMap::new();
+        }
+        let attach = self.template.again(state.remote.as_ref());
+        Ok((Box::new(attach), tell.then_some(resume)))
+    }
+
+    /// The sender has resumed a delivery under this id, or knows nothing of it any more.
+    pub(crate) fn resumed(self: &Arc<Self>, tag: &Tag, id: Option<u32>) {
+        let mut state = self.lock();
+        let Some(id) = id else {
+            state.outstanding.remove(tag);
+            return;
+        };
+        if let Some(open) = state.outstanding.get_mut(tag) {
+            open.id = Some(id);
+            if let Some(outcome) = open.decided.clone() {
+                // It was decided while the attach was under way.
+                state.outstanding.remove(tag);
+                state.report(id, Some(outcome), true);
+                self.schedule(&mut state);
+            }
+        }
+    }
+
+    /// The sender has settled a delivery.
+    pub(crate) fn sender_settled(&self, id: u32) {
+        if self.template.resumable {
+            self.lock()
+                .outstanding
+                .retain(|_, open| open.id != Some(id));
+        }
+    }
+
+    pub(crate) fn remote(&self) -> Option<Arc<Attach>> {
+        self.lock().remote.clone()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.lock().status.clone()
+    }
+
+    // ---- the driver's side ----
+
+    pub(crate) fn attach(&self, key: LinkKey) {
+        self.lock().key = Some(key);
+    }
+
+    pub(crate) fn attached(&self, remote: Arc<Attach>) {
+        let mut state = self.lock();
+        state.remote = Some(remote);
+        state.status = Status::Attached;
+    }
+
+    pub(crate) fn deliver(&self, deliveries: &mut Vec<Incoming>) {
+        {
+            let mut state = self.lock();
+            state.queue.extend(deliveries.drain(..));
+        }
+        self.arrived.notify_one();
+    }
+
+    /// Takes what the application has done since the last time, in exchange for an empty record.
+    pub(crate) fn take_work(&self, empty: &mut ReceiverWork) -> Option<LinkKey> {
+        let mut state = self.lock();
+        state.scheduled = false;
+        std::mem::swap(&mut state.work, empty);
+        state.key
+    }
+
+    /// The link is detached. One that can be resumed keeps what is open, unless `for_good`.
+    pub(crate) fn finish(&self, error: &Error, for_good: bool) {
+        {
+            let mut state = self.lock();
+            state.key = None;
+            state.scheduled = false;
+            state.work = ReceiverWork::default();
+            if matches!(state.status, Status::Over(_)) {
+                return;
+            }
+            // What was not taken is the sender's again: it was never settled.
+            state.queue.retain(|delivery| delivery.settled);
+            if self.template.resumable && !for_good {
+                for open in state.outstanding.values_mut() {
+                    open.id = None;
+                }
+                state.status = Status::Suspended(error.clone());
+                return;
+            }
+            state.outstanding = HashMap::new();
+            state.status = Status::Over(error.clone());
+        }
+        self.arrived.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ReceiverState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ReceiverState {
+    fn report(&mut self, id: u32, state: Option<DeliveryState>, settled: bool) {
+        self.work
+            .settlements
+            .push(Settlement { id, settled, state });
+        self.work.consumed += 1;
+    }
+}

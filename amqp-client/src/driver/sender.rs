@@ -1,0 +1,661 @@
+//! The sending end of a link: an outbox of encoded messages, and the outcomes that come back.
+//!
+//! Decides how messages and outcomes cross between tasks: in batches, under one short lock a link,
+//! without an allocation for each. Credit and windows are the engine's. Sections 2.6.7, 2.6.12.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use amqp_types::Encode;
+use amqp_types::messaging::{Accepted, DeliveryState, Outcome, SourceArchetype};
+use amqp_types::transport::Attach;
+use bytes::{Bytes, BytesMut};
+use tokio::sync::Notify;
+
+use super::command::{Command, ConnectionShared};
+use super::link::{Status, Template};
+use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
+use crate::proto::{LinkKey, Outgoing, Resume, Ring, TransferKind, Unsettled};
+
+/// Messages are encoded into pieces of this size, which several of them share.
+const CHUNK: usize = 16 * 1024;
+/// A message from this size on gets memory of its own.
+const OWN_CHUNK: usize = 4 * 1024;
+
+/// What a sender may have on its way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct SenderShared {
+    pub(crate) name: amqp_types::Str,
+    room: Room,
+    template: Template,
+    state: Mutex<SenderState>,
+    /// Woken when there is room again, when credit changes and when the link is over.
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct SenderState {
+    /// The connection that the link belongs to now.
+    connection: Arc<ConnectionShared>,
+    /// Copies of what is unsettled, by number, where the link can be resumed.
+    kept: Ring<Outgoing>,
+    /// Numbers below this may have reached the receiver; those that were handed over again at the
+    /// last resumption, oldest first.
+    reached: u64,
+    resumed: Vec<u64>,
+    key: Option<LinkKey>,
+    status: Status,
+    remote: Option<Arc<Attach>>,
+    chunk: BytesMut,
+    outbox: Vec<Outgoing>,
+    scheduled: bool,
+    receipts: Ring<Slot>,
+    next_seq: u64,
+    /// Messages handed to the outbox; their first transfers written.
+    enqueued: u64,
+    transmitted: u64,
+    /// Messages and octets that are queued or unsettled.
+    messages: usize,
+    bytes: usize,
+    credit: u32,
+    drain: bool,
+    flushed: Vec<(u64, Waker)>,
+    /// Outcomes of the messages whose outcomes are collected.
+    collected: Vec<(u64, Outcome)>,
+    /// What a settlement without a state means: the receiver's source says so. [OUT-14]
+    default_outcome: Option<Outcome>,
+}
+
+/// Where the outcome of one message will be, or is.
+#[derive(Debug)]
+enum Slot {
+    Waiting {
+        waker: Option<Waker>,
+        bytes: usize,
+    },
+    /// Nobody wants to know.
+    Abandoned {
+        bytes: usize,
+    },
+    /// The outcome is put into the collection.
+    Collected {
+        bytes: usize,
+    },
+    Done(Result<Outcome, Error>),
+}
+
+/// What a message is sent with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SendOptions {
+    pub(crate) settled: bool,
+    /// Whether the outcome goes into the collection instead of a receipt.
+    pub(crate) collect: bool,
+    pub(crate) message_format: u32,
+    pub(crate) tag: Option<Box<crate::proto::Tag>>,
+    pub(crate) state: Option<Box<DeliveryState>>,
+}
+
+/// Why a message could not be enqueued now.
+pub(crate) enum Refusal {
+    Full,
+    Over(Error),
+}
+
+/// The name of a message that was enqueued.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    pub(crate) seq: u64,
+    pub(crate) settled: bool,
+    ordinal: u64,
+}
+
+impl SenderShared {
+    pub(crate) fn new(
+        connection: Arc<ConnectionShared>,
+        template: Template,
+        room: Room,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            name: template.attach.name.clone(),
+            template,
+            room,
+            state: Mutex::new(SenderState {
+                connection,
+                kept: Ring::default(),
+                reached: 0,
+                resumed: Vec::new(),
+                key: None,
+                status: Status::Attaching,
+                remote: None,
+                chunk: BytesMut::new(),
+                outbox: Vec::new(),
+                scheduled: false,
+                receipts: Ring::default(),
+                next_seq: 0,
+                enqueued: 0,
+                transmitted: 0,
+                messages: 0,
+                bytes: 0,
+                credit: 0,
+                drain: false,
+                flushed: Vec::new(),
+                collected: Vec::new(),
+                default_outcome: None,
+            }),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Encodes a message and puts it into the outbox, if there is room.
+    pub(crate) fn try_enqueue(
+        self: &Arc<Self>,
+        message: &impl Encode,
+        options: &SendOptions,
+    ) -> Result<Ticket, Refusal> {
+        let mut state = self.lock();
+        if let Status::Over(error) = &state.status {
+            return Err(Refusal::Over(error.clone()));
+        }
+        if state.messages >= self.room.messages || state.bytes >= self.room.bytes {
+            return Err(Refusal::Full);
+        }
+        let payload = state.encode(message);
+        if let Some(limit) = state
+            .remote
+            .as_ref()
+            .and_then(|attach| attach.max_message_size)
+            && limit != 0
+            && payload.len() as u64 > limit
+        {
+            // [LNK-41]
+            return Err(Refusal::Over(Error::new(
+                ErrorKind::Limit,
+                ErrorScope::Delivery,
+                Initiator::Library,
+                format!(
+                    "the message has {} octets, the peer takes {limit}",
+                    payload.len()
+                ),
+            )));
+        }
+        Ok(self.enqueue(&mut state, payload, options))
+    }
+
+    fn enqueue(
+        self: &Arc<Self>,
+        state: &mut SenderState,
+        payload: Bytes,
+        options: &SendOptions,
+    ) -> Ticket {
+        let seq = state.next_seq;
+        state.next_seq += 1;
+        state.enqueued += 1;
+        state.messages += 1;
+        let bytes = payload.len();
+        state.bytes += bytes;
+        if !options.settled {
+            state
+                .receipts
+                .push(seq as u32, Slot::Waiting { waker: None, bytes });
+        }
+        let message = Outgoing {
+            seq,
+            payload,
+            settled: options.settled,
+            tag: options.tag.clone(),
+            message_format: options.message_format,
+            state: options.state.clone(),
+            kind: TransferKind::New,
+        };
+        if self.template.resumable && !message.settled {
+            state.kept.push(seq as u32, message.clone());
+        }
+        // While the link is detached what is kept waits for it to be attached again.
+        if !matches!(state.status, Status::Suspended(_)) || message.settled {
+            state.outbox.push(message);
+        }
+        let ticket = Ticket {
+            seq,
+            settled: options.settled,
+            ordinal: state.enqueued,
+        };
+        if !state.scheduled && state.key.is_some() {
+            state.scheduled = true;
+            state.connection.push(Command::Outbox(self.clone()));
+        }
+        ticket
+    }
+
+    /// The outcome of a message, once it is there. A settled one counts as accepted when its first
+    /// transfer has been written.
+    pub(crate) fn poll_outcome(
+        &self,
+        ticket: Ticket,
+        waker: &Waker,
+    ) -> Poll<Result<Outcome, Error>> {
+        let mut state = self.lock();
+        if ticket.settled {
+            if state.transmitted >= ticket.ordinal {
+                return Poll::Ready(Ok(Outcome::Accepted(Accepted::default())));
+            }
+            if let Status::Over(error) = &state.status {
+                return Poll::Ready(Err(error.clone()));
+            }
+            state.flushed.push((ticket.ordinal, waker.clone()));
+            return Poll::Pending;
+        }
+        match state.receipts.get_mut(ticket.seq as u32) {
+            Some(Slot::Waiting { waker: slot, .. }) => {
+                match slot {
+                    Some(known) if known.will_wake(waker) => {}
+                    _ => *slot = Some(waker.clone()),
+                }
+                Poll::Pending
+            }
+            Some(Slot::Done(_)) => match state.receipts.remove(ticket.seq as u32) {
+                Some(Slot::Done(result)) => Poll::Ready(result),
+                _ => Poll::Ready(Err(Error::closed_locally(ErrorScope::Delivery))),
+            },
+            _ => Poll::Ready(Err(Error::closed_locally(ErrorScope::Delivery))),
+        }
+    }
+
+    /// Nobody waits for the outcome any more; the message itself goes on.
+    pub(crate) fn abandon(&self, ticket: Ticket) {
+        if ticket.settled {
+            return;
+        }
+        let mut state = self.lock();
+        match state.receipts.get_mut(ticket.seq as u32) {
+            Some(slot @ Slot::Waiting { .. }) => {
+                if let Slot::Waiting { bytes, .. } = slot {
+                    *slot = Slot::Abandoned { bytes: *bytes };
+                }
+            }
+            Some(Slot::Done(_)) => {
+                state.receipts.remove(ticket.seq as u32);
+            }
+            _ => {}
+        }
+    }
+
+    /// Waits for outcomes of messages that were enqueued to have them collected, and takes them all.
+    pub(crate) async fn collect(&self, outcomes: &mut Vec<(u64, Outcome)>) -> Result<(), Error> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let mut state = self.lock();
+                if !state.collected.is_empty() {
+                    outcomes.append(&mut state.collected);
+                    return Ok(());
+                }
+                if let Status::Over(error) = &state.status {
+                    return Err(error.clone());
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until `ready` holds or the link is over.
+    async fn wait<R>(&self, mut ready: impl FnMut(&SenderState) -> Option<R>) -> Result<R, Error> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let state = self.lock();
+                if let Some(result) = ready(&state) {
+                    return Ok(result);
+                }
+                if let Status::Over(error) = &state.status {
+                    return Err(error.clone());
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits for room in the outbox.
+    pub(crate) async fn wait_room(&self) -> Result<(), Error> {
+        let room = self.room;
+        self.wait(|state| {
+            (state.messages < room.messages && state.bytes < room.bytes).then_some(())
+        })
+        .await
+    }
+
+    /// Waits until everything that was enqueued has been written.
+    pub(crate) async fn wait_flushed(&self) -> Result<(), Error> {
+        self.wait(|state| (state.transmitted >= state.enqueued).then_some(()))
+            .await
+    }
+
+    /// Waits until the peer would take another message at once; answers how many.
+    pub(crate) async fn wait_credit(&self) -> Result<u32, Error> {
+        self.wait(|state| Some(state.free_credit()).filter(|credit| *credit > 0))
+            .await
+    }
+
+    /// Waits until free credit or drain differ from what is known.
+    pub(crate) async fn wait_flow(&self, credit: u32, drain: bool) -> Result<(), Error> {
+        self.wait(|state| ((state.free_credit(), state.drain) != (credit, drain)).then_some(()))
+            .await
+    }
+
+    /// Waits until the link is over.
+    pub(crate) async fn wait_over(&self) -> Error {
+        match self.wait(|_| None::<std::convert::Infallible>).await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        }
+    }
+
+    /// Credit that no enqueued message is going to use.
+    pub(crate) fn credit(&self) -> u32 {
+        self.lock().free_credit()
+    }
+
+    /// Whether the receiver asks for the credit to be used up.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.lock().drain
+    }
+
+    pub(crate) fn key(&self) -> Option<LinkKey> {
+        self.lock().key
+    }
+
+    /// The last handle is gone: a suspended link is over, since nobody can resume it.
+    pub(crate) fn give_up(&self) {
+        if matches!(self.status(), Status::Suspended(_)) {
+            self.finish(&Error::closed_locally(ErrorScope::Link), true);
+        }
+    }
+
+    /// The connection that the link belongs to now.
+    pub(crate) fn connection(&self) -> Arc<ConnectionShared> {
+        self.lock().connection.clone()
+    }
+
+    /// Moves a suspended link to a connection: what to attach it with, and what is left of it.
+    pub(crate) fn resume(
+        &self,
+        connection: Arc<ConnectionShared>,
+        resend: bool,
+        tell: bool,
+    ) -> Result<(Box<Attach>, Resume), Error> {
+        let mut state = self.lock();
+        match &state.status {
+            Status::Suspended(_) => {}
+            Status::Over(error) => return Err(error.clone()),
+            Status::Attaching | Status::Attached => {
+                return Err(Error::configuration("the link is attached"));
+            }
+        }
+        state.status = Status::Attaching;
+        state.connection = connection;
+        let reached = state.reached;
+        let unsettled: Vec<Unsettled> = state
+            .kept
+            .iter()
+            .map(|(_, message)| Unsettled {
+                transmitted: message.seq < reached,
+                message: message.clone(),
+                state: None,
+            })
+            .collect();
+        state.resumed = unsettled
+            .iter()
+            .map(|delivery| delivery.message.seq)
+            .collect();
+        state.transmitted = state.enqueued - unsettled.len() as u64;
+        let attach = Box::new(self.template.again(state.remote.as_ref()));
+        Ok((
+            attach,
+            Resume::Sender {
+                unsettled,
+                resend,
+                tell,
+            },
+        ))
+    }
+
+    pub(crate) fn remote(&self) -> Option<Arc<Attach>> {
+        self.lock().remote.clone()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.lock().status.clone()
+    }
+
+    // ---- the driver's side ----
+
+    /// The link has a key: what was enqueued meanwhile can be handed over.
+    pub(crate) fn attach(self: &Arc<Self>, key: LinkKey) {
+        let mut state = self.lock();
+        state.key = Some(key);
+        if !state.outbox.is_empty() && !state.scheduled {
+            state.scheduled = true;
+            state.connection.push(Command::Outbox(self.clone()));
+        }
+    }
+
+    pub(crate) fn attached(&self, remote: Arc<Attach>) {
+        let mut state = self.lock();
+        state.default_outcome = match &remote.source {
+            Some(SourceArchetype::Source(source)) => source.default_outcome.clone(),
+            _ => None,
+        };
+        state.remote = Some(remote);
+        state.status = Status::Attached;
+    }
+
+    /// Takes what was enqueued since the last time, in exchange for an empty vector.
+    pub(crate) fn take_outbox(&self, empty: &mut Vec<Outgoing>) -> Option<LinkKey> {
+        let mut state = self.lock();
+        state.scheduled = false;
+        std::mem::swap(&mut state.outbox, empty);
+        state.key
+    }
+
+    pub(crate) fn set_credit(&self, credit: u32, drain: bool) {
+        {
+            let mut state = self.lock();
+            state.credit = credit;
+            state.drain = drain;
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// The first transfers of `count` messages have been written; `settled` of them with `bytes`
+    /// octets need no outcome.
+    pub(crate) fn transmitted(&self, count: u32, settled: u32, settled_bytes: usize) {
+        let mut wake = Vec::new();
+        {
+            let mut state = self.lock();
+            state.transmitted += u64::from(count);
+            state.credit = state.credit.saturating_sub(count);
+            state.messages = state.messages.saturating_sub(settled as usize);
+            state.bytes = state.bytes.saturating_sub(settled_bytes);
+            if !state.flushed.is_empty() {
+                let transmitted = state.transmitted;
+                state.flushed.retain(|(ordinal, waker)| {
+                    let waits = *ordinal > transmitted;
+                    if !waits {
+                        wake.push(waker.clone());
+                    }
+                    waits
+                });
+            }
+        }
+        self.changed.notify_waiters();
+        wake.into_iter().for_each(Waker::wake);
+    }
+
+    /// Outcomes have come.
+    pub(crate) fn settled(&self, outcomes: &mut Vec<(u64, Option<DeliveryState>)>) {
+        let mut wake = Vec::new();
+        {
+            let mut state = self.lock();
+            for (seq, delivery_state) in outcomes.drain(..) {
+                let outcome = outcome_of(delivery_state, state.default_outcome.as_ref());
+                let Some(slot) = state.receipts.get_mut(seq as u32) else {
+                    continue;
+                };
+                let (bytes, waiter) = match std::mem::replace(slot, Slot::Done(Ok(outcome))) {
+                    Slot::Waiting { waker, bytes } => (bytes, waker),
+                    Slot::Abandoned { bytes } => {
+                        state.receipts.remove(seq as u32);
+                        (bytes, None)
+                    }
+                    Slot::Collected { bytes } => {
+                        if let Some(Slot::Done(Ok(outcome))) = state.receipts.remove(seq as u32) {
+                            state.collected.push((seq, outcome));
+                        }
+                        (bytes, None)
+                    }
+                    Slot::Done(_) => (0, None),
+                };
+                wake.extend(waiter);
+                state.kept.remove(seq as u32);
+                state.messages = state.messages.saturating_sub(1);
+                state.bytes = state.bytes.saturating_sub(bytes);
+            }
+        }
+        self.changed.notify_waiters();
+        wake.into_iter().for_each(Waker::wake);
+    }
+
+    /// The peer can not say what became of a message, and it is not sent again.
+    pub(crate) fn unknown(&self, seq: u64) {
+        let error = Error::new(
+            ErrorKind::LinkDetached,
+            ErrorScope::Delivery,
+            Initiator::Remote,
+            "the outcome is not known: the peer does not resume links",
+        );
+        let mut wake = None;
+        {
+            let mut state = self.lock();
+            state.kept.remove(seq as u32);
+            let Some(slot) = state.receipts.get_mut(seq as u32) else {
+                return;
+            };
+            let bytes = match std::mem::replace(slot, Slot::Done(Err(error))) {
+                Slot::Waiting { waker, bytes } => {
+                    wake = waker;
+                    bytes
+                }
+                Slot::Abandoned { bytes } | Slot::Collected { bytes } => {
+                    state.receipts.remove(seq as u32);
+                    bytes
+                }
+                Slot::Done(_) => 0,
+            };
+            state.messages = state.messages.saturating_sub(1);
+            state.bytes = state.bytes.saturating_sub(bytes);
+        }
+        self.changed.notify_waiters();
+        wake.into_iter().for_each(Waker::wake);
+    }
+
+    /// The link is detached. One that can be resumed keeps what is unsettled, unless `for_good`;
+    /// otherwise everything that waits learns why. Only the first reason counts.
+    pub(crate) fn finish(&self, error: &Error, for_good: bool) {
+        let mut wake = Vec::new();
+        {
+            let mut state = self.lock();
+            state.key = None;
+            state.scheduled = false;
+            state.credit = 0;
+            if matches!(state.status, Status::Over(_)) {
+                return;
+            }
+            state.outbox = Vec::new();
+            state.chunk = BytesMut::new();
+            state.note_reached();
+            if self.template.resumable && !for_good {
+                state.status = Status::Suspended(error.clone());
+            } else {
+                state.status = Status::Over(error.clone());
+                state.kept = Ring::default();
+                state.receipts.drain_range(0, u32::MAX, |_, slot| {
+                    match std::mem::replace(slot, Slot::Done(Err(error.clone()))) {
+                        Slot::Waiting { waker, .. } => {
+                            wake.extend(waker);
+                            false
+                        }
+                        Slot::Abandoned { .. } | Slot::Collected { .. } => true,
+                        Slot::Done(result) => {
+                            *slot = Slot::Done(result);
+                            false
+                        }
+                    }
+                });
+                wake.extend(state.flushed.drain(..).map(|(_, waker)| waker));
+            }
+        }
+        self.changed.notify_waiters();
+        wake.into_iter().for_each(Waker::wake);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SenderState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SenderState {
+    /// Works out which messages may have reached the receiver: all but the last ones that were
+    /// enqueued and not transmitted.
+    fn note_reached(&mut self) {
+        let mut waiting = self.enqueued - self.transmitted;
+        let first_new = self.resumed.last().map_or(0, |last| last + 1);
+        let new = self.next_seq - first_new;
+        let boundary = if waiting <= new {
+            self.next_seq - waiting
+        } else {
+            waiting -= new;
+            let sent = (self.resumed.len() as u64).saturating_sub(waiting) as usize;
+            self.resumed.get(sent).copied().unwrap_or(first_new)
+        };
+        self.reached = self.reached.max(boundary);
+    }
+
+    fn free_credit(&self) -> u32 {
+        let queued = u32::try_from(self.enqueued - self.transmitted).unwrap_or(u32::MAX);
+        self.credit.saturating_sub(queued)
+    }
+
+    /// Encodes into memory that messages share, so that a small one costs no allocation.
+    fn encode(&mut self, message: &impl Encode) -> Bytes {
+        if self.chunk.capacity() - self.chunk.len() < 512 {
+            self.chunk = BytesMut::with_capacity(CHUNK);
+        }
+        message.encode(&mut self.chunk);
+        let whole = self.chunk.split();
+        if whole.len() >= OWN_CHUNK {
+            // It grew beyond the shared piece: what is left behind it belongs to it alone.
+            self.chunk = BytesMut::new();
+        }
+        whole.freeze()
+    }
+}
+
+/// What a settled delivery came to. Without a state the source's default outcome counts, and where
+/// it names none the delivery is accepted. [OUT-14] [SRC-23]
+fn outcome_of(state: Option<DeliveryState>, default: Option<&Outcome>) -> Outcome {
+    match state.map(Outcome::try_from) {
+        Some(Ok(outcome)) => outcome,
+        _ => default
+            .cloned()
+            .unwrap_or_else(|| Outcome::Accepted(Accepted::default())),
+    }
+}

@@ -1,0 +1,239 @@
+//! Deliveries of an earlier attachment of a link, when it is attached again.
+//!
+//! Decides what the attach tells of them, what the sender sends once it knows the partner's map, and
+//! what the receiver makes of resumed transfers. The table itself is [`super::super::resume`].
+//! Sections 2.6.13, 2.7.3.
+
+use std::collections::VecDeque;
+
+use amqp_types::Binary;
+use amqp_types::messaging::DeliveryState;
+use amqp_types::transport::{Attach, DeliveryTag};
+
+use super::super::arena::Key;
+use super::super::delivery::{Held, Incoming, Outgoing, Tag, TransferKind};
+use super::super::event::Event;
+use super::super::link::{End, Link, Resume};
+use super::super::resume::{Action, Target, Unsettled, UnsettledMap, action, is_terminal};
+use super::Session;
+
+/// Puts the unsettled map into an attach. A link that is not resumed has none; one that is has a
+/// map, if only an empty one. [LNK-15] [LNK-16] [LNK-17]
+pub(super) fn tell_unsettled(attach: &mut Attach, resume: Option<&Resume>) {
+    let Some(resume) = resume else { return };
+    if matches!(resume, Resume::Sender { tell: false, .. }) {
+        return;
+    }
+    let mut map = UnsettledMap::default();
+    match resume {
+        Resume::Sender { unsettled, .. } => {
+            for delivery in unsettled.iter().filter(|delivery| delivery.transmitted) {
+                insert(
+                    &mut map,
+                    &delivery.message.wire_tag(),
+                    delivery.state.clone(),
+                );
+            }
+        }
+        Resume::Receiver(outstanding) => {
+            for delivery in outstanding {
+                insert(&mut map, &delivery.tag, delivery.state.clone());
+            }
+        }
+    }
+    attach.unsettled = Some(map);
+}
+
+fn insert(map: &mut UnsettledMap, tag: &Tag, state: Option<DeliveryState>) {
+    // invariant: a `Tag` has at most 32 octets, which is all that a delivery-tag has to hold to.
+    if let Ok(tag) = DeliveryTag::try_from(Binary::from(tag.as_bytes().to_vec())) {
+        map.insert(tag, state);
+    }
+}
+
+fn target_of<'a>(map: &'a UnsettledMap, tag: &Tag) -> Target<'a> {
+    let found = map.iter().find(|(key, _)| key.as_ref() == tag.as_bytes());
+    match found {
+        Some((_, state)) => Target::Known(state.as_ref()),
+        None => Target::Absent,
+    }
+}
+
+impl Session {
+    /// The partner's attach has come: what is left of the earlier attachment is sorted out.
+    pub(super) fn reconcile(&mut self, key: Key, events: &mut VecDeque<Event>) {
+        let name = self.name(key);
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let told = std::mem::take(&mut link.told);
+        match &mut link.end {
+            End::Sender(sender) => {
+                let Some((unsettled, resend)) = sender.resume.take() else {
+                    return;
+                };
+                let queue = &mut sender.queue;
+                for delivery in unsettled {
+                    let Unsettled {
+                        message,
+                        state,
+                        transmitted,
+                    } = delivery;
+                    let seq = message.seq;
+                    let settled = |state| Event::Settled {
+                        link: name,
+                        seq,
+                        state,
+                    };
+                    let sent = Event::Sent {
+                        link: name,
+                        count: 1,
+                        settled: 0,
+                        settled_bytes: 0,
+                    };
+                    let action = match &told.unsettled {
+                        _ if !transmitted => Action::SendNew,
+                        Some(map) => action(state.as_ref(), target_of(map, &message.wire_tag())),
+                        None if resend => Action::SendNew,
+                        None => {
+                            events.push_back(sent);
+                            events.push_back(Event::Unknown { link: name, seq });
+                            continue;
+                        }
+                    };
+                    match action {
+                        Action::SendNew => queue.push_back(message),
+                        Action::Resume(state) => queue.push_back(Outgoing {
+                            kind: TransferKind::Resumed,
+                            payload: match &state {
+                                Some(DeliveryState::Received(mark)) => message.payload.slice(
+                                    offset(
+                                        &message.payload,
+                                        mark.section_number,
+                                        mark.section_offset,
+                                    )..,
+                                ),
+                                _ => message.payload.clone(),
+                            },
+                            state: state.map(Box::new),
+                            ..message
+                        }),
+                        Action::Settle(state) => {
+                            queue.push_back(state_only(&message, true, state.clone()));
+                            events.push_back(settled(Some(state)));
+                        }
+                        Action::Announce(state) => {
+                            queue.push_back(state_only(&message, false, state))
+                        }
+                        Action::AbortAndSend => {
+                            queue.push_back(aborted(&message));
+                            queue.push_back(message);
+                        }
+                        Action::Abort => {
+                            queue.push_back(aborted(&message));
+                            events.push_back(sent);
+                            events.push_back(settled(state));
+                        }
+                        Action::Forget => {
+                            events.push_back(sent);
+                            events.push_back(settled(state));
+                        }
+                    }
+                }
+            }
+            End::Receiver(receiver) => {
+                // What the sender does not know any more counts as settled. [LNK-62]
+                let empty = UnsettledMap::default();
+                let map = told.unsettled.as_ref().unwrap_or(&empty);
+                receiver.resume.retain(|tag, _| {
+                    let known = target_of(map, tag) != Target::Absent || told.incomplete;
+                    if !known {
+                        events.push_back(Event::Resumed {
+                            link: name,
+                            tag: *tag,
+                            id: None,
+                        });
+                    }
+                    known
+                });
+            }
+        }
+    }
+
+    /// A resumed delivery has come whole; the application has it already. [LNK-59] [RES-03] [RES-14]
+    pub(super) fn on_resumed(
+        &mut self,
+        key: Key,
+        delivery: &Incoming,
+        aborted: bool,
+        events: &mut VecDeque<Event>,
+    ) {
+        let name = self.name(key);
+        self.frames_held = self.frames_held.saturating_sub(delivery.frames);
+        let known = self
+            .links
+            .get_mut(key)
+            .and_then(Link::receiver)
+            .and_then(|receiver| receiver.resume.remove(&delivery.tag));
+        if let Some(decided) = known {
+            let told = delivery.state.as_deref().filter(|state| is_terminal(state));
+            let id = if aborted || delivery.settled {
+                None
+            } else if let Some(state) = told.cloned().or(decided) {
+                // The source's outcome is taken over; otherwise it learns ours.
+                self.received_dispositions
+                    .push(delivery.id, true, Some(state));
+                None
+            } else {
+                self.held.push(
+                    delivery.id,
+                    Held {
+                        link: key,
+                        local: None,
+                    },
+                );
+                Some(delivery.id)
+            };
+            events.push_back(Event::Resumed {
+                link: name,
+                tag: delivery.tag,
+                id,
+            });
+        }
+        self.consumed(key, 1);
+        self.judge_window();
+    }
+}
+
+fn state_only(message: &Outgoing, settled: bool, state: DeliveryState) -> Outgoing {
+    Outgoing {
+        payload: bytes::Bytes::new(),
+        settled,
+        tag: Some(Box::new(message.wire_tag())),
+        state: Some(Box::new(state)),
+        kind: TransferKind::StateOnly,
+        ..*message
+    }
+}
+
+fn aborted(message: &Outgoing) -> Outgoing {
+    Outgoing {
+        payload: bytes::Bytes::new(),
+        tag: Some(Box::new(message.wire_tag())),
+        state: None,
+        kind: TransferKind::Aborted,
+        ..*message
+    }
+}
+
+/// Where a mark lies within an encoded message: so many sections, then so many octets. [RES-17]
+fn offset(payload: &bytes::Bytes, sections: u32, octets: u64) -> usize {
+    let mut decoder = amqp_types::Decoder::new(payload);
+    for _ in 0..sections {
+        if decoder.is_empty() || decoder.skip_value().is_err() {
+            return 0;
+        }
+    }
+    let at = decoder.position() as u64 + octets;
+    usize::try_from(at).unwrap_or(usize::MAX).min(payload.len())
+}
