@@ -11,6 +11,7 @@ mod eq;
 mod key;
 mod kind;
 mod list;
+mod literal;
 mod map;
 mod one_or_many;
 mod print;
