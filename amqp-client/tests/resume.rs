@@ -17,7 +17,10 @@ async fn pair() -> (Connection, Connection) {
         client.connect_stream(ours, ConnectionOptions::new()),
         listener.accept_stream(theirs, &access),
     );
-    (client.expect("the client opens"), listener.expect("the listener opens"))
+    (
+        client.expect("the client opens"),
+        listener.expect("the listener opens"),
+    )
 }
 
 fn message(n: u32) -> Message {
@@ -32,7 +35,10 @@ fn number(delivery: &amqp_client::Delivery) -> u32 {
 }
 
 fn resumable() -> AcceptOptions {
-    AcceptOptions { resumable: true, ..AcceptOptions::default() }
+    AcceptOptions {
+        resumable: true,
+        ..AcceptOptions::default()
+    }
 }
 
 fn accept(link: IncomingLink) -> Link {
@@ -46,17 +52,25 @@ async fn sending(client: &Connection, listener: &Connection) -> (Sender, Receive
     let (sender, link) = tokio::join!(client.create_sender_with("q", options), async {
         accept(listener.next_link().await.expect("a link"))
     });
-    let Link::Receiver(receiver) = link else { panic!("the peer sends") };
+    let Link::Receiver(receiver) = link else {
+        panic!("the peer sends")
+    };
     (sender.expect("attached"), receiver)
 }
 
 /// Attaches the sender again, and lets the listener's receiver go on.
 async fn again(sender: &Sender, receiver: &Receiver, client: &Connection, listener: &Connection) {
-    let session = client.create_session(SessionOptions::new()).await.expect("a session");
+    let session = client
+        .create_session(SessionOptions::new())
+        .await
+        .expect("a session");
     let (resumed, ()) = tokio::join!(sender.resume(&session, true), async {
         let link = listener.next_link().await.expect("a link");
         assert_eq!(link.role(), Role::Receiver);
-        assert!(link.attach().unsettled.is_some(), "a resumed link tells its unsettled map");
+        assert!(
+            link.attach().unsettled.is_some(),
+            "a resumed link tells its unsettled map"
+        );
         link.resume_receiver(receiver).expect("it can be resumed");
     });
     resumed.expect("it is attached again");
@@ -98,7 +112,10 @@ async fn deliveries_of_all_ages_survive_a_detach() {
     assert!(matches!(outcomes[1], Outcome::Released(_)), "{outcomes:?}");
     assert!(matches!(outcomes[3], Outcome::Rejected(_)), "{outcomes:?}");
     for n in [0, 2, 4, 5, 6] {
-        assert!(matches!(outcomes[n], Outcome::Accepted(_)), "{n}: {outcomes:?}");
+        assert!(
+            matches!(outcomes[n], Outcome::Accepted(_)),
+            "{n}: {outcomes:?}"
+        );
     }
 }
 
@@ -137,12 +154,17 @@ async fn a_peer_that_does_not_resume_gets_everything_again_or_leaves_it_unknown(
         let receipt = sender.enqueue(message(1)).await.expect("room");
         let held = receiver.recv().await.expect("a delivery");
         sender.detach().await.expect("detached");
-        let session = client.create_session(SessionOptions::new()).await.expect("a session");
+        let session = client
+            .create_session(SessionOptions::new())
+            .await
+            .expect("a session");
         let (resumed, link) = tokio::join!(sender.resume(&session, resend), async {
             accept(listener.next_link().await.expect("a link"))
         });
         resumed.expect("it is attached again");
-        let Link::Receiver(fresh) = link else { panic!("the peer sends") };
+        let Link::Receiver(fresh) = link else {
+            panic!("the peer sends")
+        };
         drop(held);
         if resend {
             let delivery = fresh.recv().await.expect("it comes again");
@@ -167,7 +189,9 @@ async fn a_receiver_resumes_and_the_sender_learns_what_was_decided() {
         accept(listener.next_link().await.expect("a link"))
     });
     let receiver = receiver.expect("attached");
-    let Link::Sender(sender) = link else { panic!("the peer receives") };
+    let Link::Sender(sender) = link else {
+        panic!("the peer receives")
+    };
     let mut receipts = Vec::new();
     for n in 0..3 {
         receipts.push(sender.enqueue(message(n)).await.expect("room"));
@@ -176,10 +200,14 @@ async fn a_receiver_resumes_and_the_sender_learns_what_was_decided() {
     let second = receiver.recv().await.expect("a delivery");
     receiver.detach().await.expect("detached");
     first.accept();
-    let session = client.create_session(SessionOptions::new()).await.expect("a session");
+    let session = client
+        .create_session(SessionOptions::new())
+        .await
+        .expect("a session");
     let (resumed, ()) = tokio::join!(receiver.resume(&session), async {
         let link = listener.next_link().await.expect("a link");
-        link.resume_sender(&sender, false).expect("it can be resumed");
+        link.resume_sender(&sender, false)
+            .expect("it can be resumed");
     });
     resumed.expect("it is attached again");
     second.accept();

@@ -11,7 +11,7 @@ use super::{
     SessionShared,
 };
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
-use crate::proto::{Event, Key, LinkKey};
+use crate::proto::{Event, Key, LinkKey, Load};
 
 impl Driver {
     // ---- commands ----------------------------------------------------------------------------
@@ -41,15 +41,15 @@ impl Driver {
                         self.engine
                             .settle(key.session, disposition.id, state, disposition.settled);
                     }
-                    if work.frames > 0 {
-                        self.engine.taken(key.session, work.frames);
+                    if work.load != Load::default() {
+                        self.engine.taken(key, work.load);
                     }
                     if work.consumed > 0 {
                         self.engine.consumed(key, work.consumed);
                     }
                 }
                 work.settlements.clear();
-                (work.frames, work.consumed) = (0, 0);
+                (work.load, work.consumed) = (Load::default(), 0);
                 self.work = work;
             }
             Command::Begin {
@@ -130,6 +130,16 @@ impl Driver {
                 }
                 None => answer(reply, Ok(())),
             },
+            Command::SettleUpTo {
+                link,
+                last,
+                state,
+                settled,
+            } => {
+                if let Some(key) = link.key() {
+                    self.engine.settle_up_to(key, last, &state, settled);
+                }
+            }
             Command::Credit { link, credit } => {
                 if let Some(key) = link.key() {
                     self.engine.set_credit(key, credit);

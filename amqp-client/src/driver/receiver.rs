@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::command::{Command, ConnectionShared};
 use super::link::{Status, Template};
 use crate::error::Error;
-use crate::proto::{Incoming, LinkKey, Outstanding, Resume, Tag};
+use crate::proto::{Incoming, LinkKey, Load, Outstanding, Resume, Tag};
 
 #[derive(Debug)]
 pub(crate) struct ReceiverShared {
@@ -55,10 +55,10 @@ struct Open {
 pub(crate) struct ReceiverWork {
     /// Dispositions to be reported.
     pub(crate) settlements: Vec<Settlement>,
-    /// Deliveries that are done with: settled, or taken when they came settled.
+    /// Deliveries that came settled and were taken.
     pub(crate) consumed: u32,
-    /// Transfer frames that were taken off the queue.
-    pub(crate) frames: u32,
+    /// What was taken off the queue.
+    pub(crate) load: Load,
 }
 
 /// One disposition.
@@ -113,11 +113,11 @@ impl ReceiverShared {
             };
             state.outstanding.insert(delivery.tag, open);
         }
-        state.work.frames += delivery.frames;
+        state.work.load.add(delivery.load());
         if delivery.settled {
             state.work.consumed += 1;
         }
-        if state.work.frames >= self.report || state.queue.is_empty() {
+        if state.work.load.frames >= self.report || state.queue.is_empty() {
             self.schedule(&mut state);
         }
         if !state.queue.is_empty() {
@@ -169,6 +169,26 @@ impl ReceiverShared {
         };
         state.report(id, Some(outcome), settled);
         self.schedule(&mut state);
+    }
+
+    /// Reports one outcome for every delivery up to one that has none.
+    pub(crate) fn settle_up_to(self: &Arc<Self>, last: u32, outcome: DeliveryState, settled: bool) {
+        let mut state = self.lock();
+        if state.key.is_none() {
+            return;
+        }
+        if self.template.resumable && settled {
+            let up_to = |id: u32| (last.wrapping_sub(id) as i32) >= 0;
+            state
+                .outstanding
+                .retain(|_, open| !open.id.is_some_and(up_to));
+        }
+        state.connection.push(Command::SettleUpTo {
+            link: self.clone(),
+            last,
+            state: outcome,
+            settled,
+        });
     }
 
     fn schedule(self: &Arc<Self>, state: &mut ReceiverState) {

@@ -100,6 +100,19 @@ impl Delivery {
         self.settle(Outcome::Modified(modified));
     }
 
+    /// Accepts this delivery and every one before it on its link that has no outcome yet, in one go.
+    /// Those need no outcome of their own any more. Sections 2.7.6, 3.4.2.
+    pub fn accept_up_to(&self) {
+        if self.settled.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let settled = self.incoming.mode == ReceiverSettleMode::First;
+        let state = DeliveryState::Accepted(Accepted::default());
+        self.receiver
+            .shared
+            .settle_up_to(self.incoming.id, state, settled);
+    }
+
     /// Reports any outcome. The standard's outcomes settle the delivery at once in settle mode
     /// first; in mode second the sender settles it afterwards. Sections 2.8.3, 3.4.
     pub fn settle(&self, outcome: Outcome) {

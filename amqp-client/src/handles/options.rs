@@ -143,6 +143,13 @@ impl SessionOptions {
         self
     }
 
+    /// How many octets may wait for the application, should every frame be as large as it may be; at
+    /// least one frame. Default 64 MiB. A slow reader holds the peer back.
+    pub fn incoming_octets(mut self, octets: usize) -> Self {
+        self.config.incoming_octets = octets;
+        self
+    }
+
     /// The highest link handle. Default 4095. Section 2.7.2.
     pub fn handle_max(mut self, handle: u32) -> Self {
         self.config.handle_max = handle;

@@ -115,8 +115,8 @@ pub(crate) struct Sent {
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) link: Key,
-    /// The outcome that was sent without settling, in settle mode second.
-    pub(crate) local: Option<DeliveryState>,
+    /// The state that was reported without settling, in settle mode second.
+    pub(crate) local: Option<Option<DeliveryState>>,
 }
 
 /// A delivery that came in whole.
@@ -138,6 +138,37 @@ pub struct Incoming {
     pub payload: Bytes,
     /// How many transfer frames it took.
     pub frames: u32,
+}
+
+/// What came and has not been taken by the application: it is memory, and the window counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Transfer frames.
+    pub frames: u32,
+    /// Octets of payload.
+    pub octets: usize,
+}
+
+impl Load {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.frames = self.frames.saturating_add(other.frames);
+        self.octets = self.octets.saturating_add(other.octets);
+    }
+
+    pub(crate) fn sub(&mut self, other: Self) {
+        self.frames = self.frames.saturating_sub(other.frames);
+        self.octets = self.octets.saturating_sub(other.octets);
+    }
+}
+
+impl Incoming {
+    /// What the delivery weighs until it is taken.
+    pub fn load(&self) -> Load {
+        Load {
+            frames: self.frames,
+            octets: self.payload.len(),
+        }
+    }
 }
 
 /// A delivery of which not all transfers have come. [LNK-54]
@@ -163,6 +194,13 @@ impl Assembly {
     /// The octets so far.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    pub(crate) fn load(&self) -> Load {
+        Load {
+            frames: self.head.frames,
+            octets: self.len,
+        }
     }
 
     pub(crate) fn push(&mut self, part: Bytes) {

@@ -12,7 +12,7 @@ use amqp_types::transport::{
 };
 
 use super::credit::{ReceiverCredit, SenderCredit};
-use super::delivery::{Assembly, Outgoing, Tag};
+use super::delivery::{Assembly, Load, Outgoing, Tag};
 use super::resume::{Outstanding, Unsettled, UnsettledMap};
 
 /// How far our side of a link has come.
@@ -149,6 +149,8 @@ pub(crate) struct Progress {
 pub(crate) struct ReceiverEnd {
     pub(crate) credit: ReceiverCredit,
     pub(crate) assembly: Option<Assembly>,
+    /// What came on the link and has not been taken.
+    pub(crate) load: Load,
     /// The largest message that we take; 0 is any. [LNK-40]
     pub(crate) max_message_size: u64,
     /// Deliveries of an earlier attachment that the sender may resume, with the outcome that the
@@ -194,6 +196,7 @@ impl Link {
             Role::Receiver => End::Receiver(ReceiverEnd {
                 credit: ReceiverCredit::new(config.credit),
                 assembly: None,
+                load: Load::default(),
                 max_message_size: attach.max_message_size.unwrap_or(0),
                 resume: HashMap::new(),
                 available: 0,

@@ -19,7 +19,7 @@ use amqp_types::transport::{Attach, Error, ErrorCondition, Open};
 pub use config::Config;
 
 use super::arena::{Arena, Key};
-use super::delivery::Outgoing;
+use super::delivery::{Load, Outgoing};
 use super::event::{Event, LinkKey};
 use super::frame::{MIN_MAX_FRAME_SIZE, ProtocolId};
 use super::link::LinkConfig;
@@ -286,7 +286,9 @@ impl Connection {
     }
 
     fn insert_session(&mut self, output: u16, config: SessionConfig) -> Key {
-        let key = self.sessions.insert(Session::new(output, config));
+        let key = self
+            .sessions
+            .insert(Session::new(output, config, self.config.max_frame_size));
         if let Some(session) = self.sessions.get_mut(key) {
             session.key = key;
         }
@@ -425,12 +427,19 @@ impl Connection {
         self.with(link.session, |s, _| s.withdraw(link.link, seq)) == Some(true)
     }
 
-    /// The application took deliveries of `frames` frames off its queue.
-    pub fn taken(&mut self, session: Key, frames: u32) {
-        self.with(session, |s, _| s.taken(frames));
+    /// The application took deliveries of this weight off a link's queue.
+    pub fn taken(&mut self, link: LinkKey, load: Load) {
+        self.with(link.session, |s, _| s.taken(link.link, load));
     }
 
-    /// The application is done with `n` deliveries of a link.
+    /// Settles every delivery of a link up to one, with the same outcome.
+    pub fn settle_up_to(&mut self, link: LinkKey, last: u32, state: &DeliveryState, settled: bool) {
+        self.with(link.session, |s, _| {
+            s.settle_up_to(link.link, last, state, settled)
+        });
+    }
+
+    /// The application is done with `n` deliveries of a link that came settled.
     pub fn consumed(&mut self, link: LinkKey, n: u32) {
         self.with(link.session, |s, _| s.consumed(link.link, n));
     }

@@ -12,7 +12,7 @@ use amqp_types::transport::{
 };
 use bytes::Bytes;
 
-use super::super::delivery::{Assembly, Held, Incoming, Tag};
+use super::super::delivery::{Assembly, Held, Incoming, Load, Tag};
 use super::super::event::Event;
 use super::super::link::{End, Link, Local, Remote, opposite};
 use super::super::resume::is_terminal;
@@ -287,16 +287,24 @@ impl Session {
                 self.on_resumed(key, &assembly.head, true, events);
                 return Ok(());
             }
-            self.frames_held = self.frames_held.saturating_sub(assembly.head.frames);
+            receiver.load.sub(assembly.load());
+            self.load.sub(assembly.load());
             self.consumed(key, 1);
             self.judge_window();
             return Ok(());
         }
+        let before = assembly.len();
         assembly.push(payload);
-        self.frames_held += 1;
+        let load = Load {
+            frames: 1,
+            octets: assembly.len() - before,
+        };
+        receiver.load.add(load);
+        self.load.add(load);
         if receiver.max_message_size != 0 && assembly.len() as u64 > receiver.max_message_size {
             // [LNK-40]
-            self.frames_held = self.frames_held.saturating_sub(assembly.head.frames);
+            receiver.load.sub(assembly.load());
+            self.load.sub(assembly.load());
             return Err(Violation::link(
                 key,
                 ErrorCondition::MessageSizeExceeded,
@@ -371,6 +379,7 @@ impl Session {
             }
             Role::Sender => {
                 let owed = &mut self.received_dispositions;
+                let mut done = Vec::new();
                 self.held.drain_range(first, last, |id, held| {
                     let terminal = disposition.state.as_ref().is_some_and(is_terminal);
                     if !disposition.settled && !terminal {
@@ -380,6 +389,9 @@ impl Session {
                         // The sender decided by itself and waits for us to confirm. [LNK-51]
                         owed.push(id, true, disposition.state.clone());
                     }
+                    if held.local.is_none() {
+                        done.push(held.link);
+                    }
                     events.push_back(Event::DeliverySettled {
                         link: name(held.link),
                         id,
@@ -387,6 +399,9 @@ impl Session {
                     });
                     true
                 });
+                for link in done {
+                    self.consumed(link, 1);
+                }
             }
         }
     }
@@ -415,7 +430,8 @@ impl Session {
             && let Some(assembly) = receiver.assembly.take()
         {
             // [LNK-57]: a fragment is never delivered.
-            self.frames_held = self.frames_held.saturating_sub(assembly.head.frames);
+            receiver.load.sub(assembly.load());
+            self.load.sub(assembly.load());
         }
         if by_peer {
             if matches!(link.local, Local::Offered) {

@@ -15,7 +15,7 @@ use amqp_types::Str;
 use amqp_types::transport::{Attach, Begin, Error, Handle, Role, SequenceNo, TransferNumber};
 
 use super::arena::{Arena, Key};
-use super::delivery::{Held, Outgoing, Sent};
+use super::delivery::{Held, Load, Outgoing, Sent};
 use super::disposition::Dispositions;
 use super::event::{Event, LinkKey};
 use super::link::{End, Link, LinkConfig, Local, Remote};
@@ -31,6 +31,9 @@ const OUTGOING_WINDOW: u32 = i32::MAX as u32;
 pub struct SessionConfig {
     /// How many transfer frames may wait for the application. Section 2.5.6.
     pub incoming_window: u32,
+    /// How many octets may wait for the application, whatever the window says. One frame is always
+    /// taken. Default 64 MiB.
+    pub incoming_octets: usize,
     /// The highest handle that the partner may use. Section 2.7.2.
     pub handle_max: u32,
     /// The first transfer-id; any number will do. [SES-16]
@@ -43,6 +46,7 @@ impl Default for SessionConfig {
     fn default() -> Self {
         Self {
             incoming_window: 4096,
+            incoming_octets: 64 * 1024 * 1024,
             handle_max: 4095,
             next_outgoing_id: 0,
             next_delivery_id: 0,
@@ -87,6 +91,8 @@ pub(crate) struct Session {
     /// Whether the session stands in the connection's list of sessions that owe frames.
     pub(crate) listed: bool,
     config: SessionConfig,
+    /// The largest frame that the partner may send.
+    max_frame_size: usize,
 
     initial_outgoing_id: u32,
     next_outgoing_id: u32,
@@ -96,8 +102,8 @@ pub(crate) struct Session {
     next_incoming_id: u32,
     /// What the partner may still send of the window that it was last told.
     incoming_window: u32,
-    /// Transfer frames that came and that the application has not taken.
-    frames_held: u32,
+    /// What came and has not been taken by the application.
+    load: Load,
     remote_outgoing_window: u32,
 
     next_delivery_id: u32,
@@ -125,8 +131,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(output: u16, config: SessionConfig) -> Self {
-        Self {
+    pub(crate) fn new(output: u16, mut config: SessionConfig, max_frame_size: u32) -> Self {
+        let max_frame_size = max_frame_size as usize;
+        config.incoming_octets = config.incoming_octets.max(max_frame_size);
+        let mut session = Self {
+            max_frame_size,
             key: Arena::<()>::default().insert(()),
             output,
             input: None,
@@ -141,7 +150,7 @@ impl Session {
             remote_handle_max: None,
             next_incoming_id: 0,
             incoming_window: config.incoming_window,
-            frames_held: 0,
+            load: Load::default(),
             remote_outgoing_window: 0,
             next_delivery_id: config.next_delivery_id,
             expected_delivery_id: None,
@@ -156,7 +165,9 @@ impl Session {
             ready: VecDeque::new(),
             flow_owed: false,
             config,
-        }
+        };
+        session.incoming_window = session.open_window();
+        session
     }
 
     /// The partner's begin. [SES-17] [SES-22]
@@ -174,7 +185,7 @@ impl Session {
     fn begin_frame(&self) -> Begin {
         let mut begin = Begin::new(
             TransferNumber(self.next_outgoing_id),
-            self.config.incoming_window,
+            self.incoming_window,
             OUTGOING_WINDOW,
         );
         begin.remote_channel = self.input;
@@ -278,7 +289,8 @@ impl Session {
             if let Some(receiver) = link.receiver()
                 && let Some(assembly) = receiver.assembly.take()
             {
-                self.frames_held = self.frames_held.saturating_sub(assembly.head.frames);
+                receiver.load.sub(assembly.load());
+                self.load.sub(assembly.load());
             }
             self.owe(key);
         }
@@ -303,6 +315,11 @@ impl Session {
                 && *slot == Some(key)
             {
                 *slot = None;
+            }
+            if let End::Receiver(receiver) = &link.end {
+                // What nobody will take any more is no reason to hold the partner back.
+                self.load.sub(receiver.load);
+                self.judge_window();
             }
             self.sent.extract(|_, sent| sent.link == key);
             self.held.extract(|_, held| held.link == key);
@@ -411,10 +428,13 @@ impl Session {
 
     // ---- receiving ---------------------------------------------------------------------------
 
-    /// The application took `frames` transfer frames' worth of deliveries off its queue.
-    pub(crate) fn taken(&mut self, frames: u32) {
-        self.frames_held = self.frames_held.saturating_sub(frames);
-        self.judge_window();
+    /// The application took deliveries of this weight off a link's queue.
+    pub(crate) fn taken(&mut self, key: Key, load: Load) {
+        if let Some(receiver) = self.links.get_mut(key).and_then(Link::receiver) {
+            receiver.load.sub(load);
+            self.load.sub(load);
+            self.judge_window();
+        }
     }
 
     /// The application is done with `n` deliveries of a link: credit may be topped up.
@@ -436,19 +456,50 @@ impl Session {
         }
     }
 
-    /// Reports an outcome for a delivery and, unless it stays open, settles it. [LNK-44] [LNK-47] [LNK-48]
+    /// Reports an outcome for a delivery and, unless it stays open, settles it. The application is
+    /// done with it then: credit may be topped up. [LNK-44] [LNK-47] [LNK-48]
     pub(crate) fn settle(&mut self, id: u32, state: Option<DeliveryState>, settled: bool) {
-        if settled {
-            if self.held.remove(id).is_none() {
-                return;
+        let (link, first) = if settled {
+            match self.held.remove(id) {
+                Some(held) => (held.link, held.local.is_none()),
+                None => return,
             }
         } else {
             match self.held.get_mut(id) {
-                Some(held) => held.local = state.clone(),
+                Some(held) => (held.link, held.local.replace(state.clone()).is_none()),
                 None => return,
             }
-        }
+        };
         self.received_dispositions.push(id, settled, state);
+        if first {
+            self.consumed(link, 1);
+        }
+    }
+
+    /// Settles every delivery of a link up to one, in order, with the same outcome.
+    pub(crate) fn settle_up_to(
+        &mut self,
+        key: Key,
+        last: u32,
+        state: &DeliveryState,
+        settled: bool,
+    ) {
+        let Some(first) = self.held.iter().next().map(|(id, _)| id) else {
+            return;
+        };
+        if (last.wrapping_sub(first) as i32) < 0 {
+            return;
+        }
+        let mut ids = Vec::new();
+        self.held.drain_range(first, last, |id, held| {
+            if held.link == key && held.local.is_none() {
+                ids.push(id);
+            }
+            false
+        });
+        for id in ids {
+            self.settle(id, Some(state.clone()), settled);
+        }
     }
 
     /// Grants exactly `credit`, by hand from now on.
@@ -490,15 +541,25 @@ impl Session {
 
     /// Announces the incoming window again before it starves the partner. [SES-26]
     fn judge_window(&mut self) {
-        let open = self.config.incoming_window.saturating_sub(self.frames_held);
-        if self.incoming_window <= self.config.incoming_window / 2
-            && open
-                > self
-                    .incoming_window
-                    .saturating_add(self.config.incoming_window / 4)
-        {
+        let (open, whole) = (self.open_window(), self.window_of(Load::default()));
+        let starved = self.incoming_window <= whole / 2;
+        if starved && open > self.incoming_window.saturating_add(whole / 4) {
             self.flow_owed = true;
         }
+    }
+
+    /// How many frames the partner may send now.
+    fn open_window(&self) -> u32 {
+        self.window_of(self.load)
+    }
+
+    /// The window under a load: so many frames, and never more than the octets allow should every
+    /// one of them be as large as a frame may be.
+    fn window_of(&self, load: Load) -> u32 {
+        let frames = self.config.incoming_window.saturating_sub(load.frames);
+        let octets = self.config.incoming_octets.saturating_sub(load.octets);
+        let by_octets = u32::try_from(octets / self.max_frame_size).unwrap_or(u32::MAX);
+        frames.min(by_octets)
     }
 
     /// How many deliveries are unsettled: sent, received.

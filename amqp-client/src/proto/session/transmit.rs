@@ -195,7 +195,7 @@ impl Session {
 
     /// The session's part of every flow; telling the window renews it. [SES-27] [SES-28]
     fn flow(&mut self) -> Flow {
-        self.incoming_window = self.config.incoming_window.saturating_sub(self.frames_held);
+        self.incoming_window = self.open_window();
         let mut flow = Flow::new(
             self.incoming_window,
             TransferNumber(self.next_outgoing_id),
