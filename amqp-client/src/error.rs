@@ -7,8 +7,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use amqp_types::DecodeError;
 use amqp_types::transport::{self, ErrorCondition};
+use amqp_types::{DecodeError, Value};
 
 use crate::proto::{SaslFailure, Violation, condition_of};
 
@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Codec,
     /// A limit of this side or of the peer stands in the way.
     Limit,
+    /// The peer can not do what was asked for, such as a filter. Section 3.5.3.
+    Unsupported,
     /// A deadline passed.
     TimedOut,
 }
@@ -60,6 +62,19 @@ pub enum Initiator {
     Library,
     /// The peer, or the network in between.
     Remote,
+}
+
+/// Where a peer sends us: parts that it leaves out stay as they are. Sections 2.8.16, 2.8.18.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redirect {
+    /// The host name to ask for in the open.
+    pub hostname: Option<String>,
+    /// The host to connect to.
+    pub network_host: Option<String>,
+    /// The port to connect to.
+    pub port: Option<u16>,
+    /// The address of the node, for a link.
+    pub address: Option<String>,
 }
 
 /// A failure; cheap to clone, so that everything that waited for the same thing learns the same.
@@ -99,6 +114,38 @@ impl Error {
     /// The AMQP error as it was exchanged, with description and info map. Section 2.8.14.
     pub fn amqp(&self) -> Option<&transport::Error> {
         self.0.amqp.as_ref()
+    }
+
+    /// Where the peer sends us instead, when the error is a redirect. Sections 2.8.16, 2.8.18.
+    pub fn redirect(&self) -> Option<Redirect> {
+        let error = self.0.amqp.as_ref()?;
+        // [CON-49] [PRF-31]
+        match error.condition {
+            ErrorCondition::ConnectionRedirect | ErrorCondition::LinkRedirect => {}
+            _ => return None,
+        }
+        let info = error.info.as_ref()?;
+        let text = |key: &str| match info.iter().find(|(name, _)| name.as_str() == key)?.1 {
+            Value::String(text) => Some(text.to_string()),
+            Value::Symbol(text) => Some(text.as_str().to_owned()),
+            _ => None,
+        };
+        let port = info.iter().find(|(name, _)| name.as_str() == "port");
+        let port = match port.map(|(_, value)| value) {
+            Some(Value::Ushort(port)) => Some(*port),
+            Some(Value::Uint(port)) => u16::try_from(*port).ok(),
+            Some(Value::Int(port)) => u16::try_from(*port).ok(),
+            Some(Value::Ulong(port)) => u16::try_from(*port).ok(),
+            Some(Value::Long(port)) => u16::try_from(*port).ok(),
+            Some(Value::String(port)) => port.parse().ok(),
+            _ => None,
+        };
+        Some(Redirect {
+            hostname: text("hostname"),
+            network_host: text("network-host"),
+            port,
+            address: text("address"),
+        })
     }
 
     /// Whether the same attempt may succeed later or on another connection: the network, a broker

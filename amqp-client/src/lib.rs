@@ -33,7 +33,7 @@ pub mod transport;
 
 pub use amqp_types as types;
 pub use amqp_types::{Body, EncodedMessage, Message, Value};
-pub use error::{Error, ErrorKind, ErrorScope, Initiator};
+pub use error::{Error, ErrorKind, ErrorScope, Initiator, Redirect};
 pub use handles::{
     Connection, ConnectionOptions, Container, Delivery, Receipt, Receiver, ReceiverOptions,
     SendSettings, Sendable, Sender, SenderOptions, Session, SessionOptions,

@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
-use amqp_types::messaging::DeliveryState;
 use amqp_types::transport::{self, Attach};
 use tokio::sync::{Notify, oneshot};
 
@@ -74,13 +73,6 @@ pub(crate) enum Command {
     Outbox(Arc<SenderShared>),
     /// A receiver has dispositions, or room for more.
     Inbox(Arc<ReceiverShared>),
-    /// Settle every delivery of a link up to one.
-    SettleUpTo {
-        link: Arc<ReceiverShared>,
-        last: u32,
-        state: DeliveryState,
-        settled: bool,
-    },
     /// Grant credit by hand.
     Credit {
         link: Arc<ReceiverShared>,

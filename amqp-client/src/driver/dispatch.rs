@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
+use amqp_types::Value;
 use amqp_types::transport::{self, Attach, Role};
 
+use super::receiver::Settlement;
 use super::{
     AttachOrder, Command, Credentials, Driver, LinkEntry, LinkShared, Offer, Opened, SessionEntry,
     SessionShared,
@@ -36,10 +38,19 @@ impl Driver {
             Command::Inbox(link) => {
                 let mut work = std::mem::take(&mut self.work);
                 if let Some(key) = link.take_work(&mut work) {
-                    for disposition in work.settlements.drain(..) {
-                        let state = disposition.state;
-                        self.engine
-                            .settle(key.session, disposition.id, state, disposition.settled);
+                    for Settlement {
+                        id,
+                        up_to,
+                        settled,
+                        state,
+                    } in work.settlements.drain(..)
+                    {
+                        match state {
+                            Some(state) if up_to => {
+                                self.engine.settle_up_to(key, id, &state, settled)
+                            }
+                            state => self.engine.settle(key.session, id, state, settled),
+                        }
                     }
                     if work.load != Load::default() {
                         self.engine.taken(key, work.load);
@@ -130,16 +141,6 @@ impl Driver {
                 }
                 None => answer(reply, Ok(())),
             },
-            Command::SettleUpTo {
-                link,
-                last,
-                state,
-                settled,
-            } => {
-                if let Some(key) = link.key() {
-                    self.engine.settle_up_to(key, last, &state, settled);
-                }
-            }
             Command::Credit { link, credit } => {
                 if let Some(key) = link.key() {
                     self.engine.set_credit(key, credit);
@@ -369,7 +370,7 @@ impl Driver {
             Event::Opened(open) => {
                 if let Some(opened) = self.opened.take() {
                     // A refusal comes as an open with a close behind it: `opened` is kept for that.
-                    if open.max_frame_size < 512 {
+                    if is_refusal(&open) {
                         self.opened = Some(opened);
                     } else {
                         let identity = self.identity.clone();
@@ -602,6 +603,19 @@ impl Driver {
             }
         }
     }
+}
+
+/// Whether an open announces that its close is coming: a max-frame-size that nobody can use, or the
+/// property by which brokers say so.
+fn is_refusal(open: &transport::Open) -> bool {
+    const FAILED: &str = "amqp:connection-establishment-failed";
+    let announced = |properties: &transport::Fields| {
+        properties
+            .iter()
+            .any(|(key, value)| key.as_str() == FAILED && *value == Value::Bool(true))
+    };
+    open.max_frame_size < transport::MIN_MAX_FRAME_SIZE
+        || open.properties.as_ref().is_some_and(announced)
 }
 
 /// Our attach for a link that the peer attached, agreeing with everything.

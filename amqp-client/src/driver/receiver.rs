@@ -65,6 +65,8 @@ pub(crate) struct ReceiverWork {
 #[derive(Debug)]
 pub(crate) struct Settlement {
     pub(crate) id: u32,
+    /// Whether every delivery before it that has no outcome is meant as well.
+    pub(crate) up_to: bool,
     pub(crate) settled: bool,
     pub(crate) state: Option<DeliveryState>,
 }
@@ -183,12 +185,13 @@ impl ReceiverShared {
                 .outstanding
                 .retain(|_, open| !open.id.is_some_and(up_to));
         }
-        state.connection.push(Command::SettleUpTo {
-            link: self.clone(),
-            last,
-            state: outcome,
+        state.work.settlements.push(Settlement {
+            id: last,
+            up_to: true,
             settled,
+            state: Some(outcome),
         });
+        self.schedule(&mut state);
     }
 
     fn schedule(self: &Arc<Self>, state: &mut ReceiverState) {
@@ -331,9 +334,12 @@ impl ReceiverShared {
 
 impl ReceiverState {
     fn report(&mut self, id: u32, state: Option<DeliveryState>, settled: bool) {
-        self.work
-            .settlements
-            .push(Settlement { id, settled, state });
+        self.work.settlements.push(Settlement {
+            id,
+            up_to: false,
+            settled,
+            state,
+        });
         self.work.consumed += 1;
     }
 }

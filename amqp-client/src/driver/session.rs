@@ -17,6 +17,8 @@ pub(crate) struct SessionShared {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Whether somebody has asked for it to be begun.
+    claimed: bool,
     key: Option<Key>,
     over: Option<Error>,
 }
@@ -32,6 +34,11 @@ impl SessionShared {
     /// The engine's key, once the session has been begun and until it is over.
     pub(crate) fn key(&self) -> Option<Key> {
         self.lock().key
+    }
+
+    /// Whether it is up to the caller to have the session begun: answers `true` once.
+    pub(crate) fn claim_begin(&self) -> bool {
+        !std::mem::replace(&mut self.lock().claimed, true)
     }
 
     pub(crate) fn set_key(&self, key: Key) {

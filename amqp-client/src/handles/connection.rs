@@ -2,7 +2,7 @@
 //!
 //! Decides how sessions and links are asked for. Section 2.4.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use amqp_types::transport::{self, Open};
@@ -31,7 +31,7 @@ pub(crate) struct ConnectionInner {
     identity: Option<String>,
     session: SessionConfig,
     /// The session that `create_sender` and `create_receiver` use.
-    default: Arc<SessionShared>,
+    default: std::sync::Mutex<Arc<SessionShared>>,
     /// Links that the peer attached, on a listener.
     offers: Mutex<Option<mpsc::UnboundedReceiver<Offer>>>,
 }
@@ -60,7 +60,9 @@ pub(crate) async fn start(
     };
     let default = SessionShared::new(shared.clone());
     let session = first_session.clone().unwrap_or_default();
-    if let Some(config) = first_session {
+    if let Some(config) = first_session
+        && default.claim_begin()
+    {
         shared.push(Command::Begin {
             session: default.clone(),
             config,
@@ -85,7 +87,7 @@ pub(crate) async fn start(
             remote: *opened.open,
             identity: opened.identity,
             session,
-            default,
+            default: std::sync::Mutex::new(default),
             offers: Mutex::new(offered),
         }),
     })
@@ -194,19 +196,34 @@ impl Connection {
             .await
     }
 
-    /// The session that links are attached in when none is named. A listener begins it on demand.
+    /// The session that links are attached in when none is named: the first one, or another one when
+    /// the peer has ended that. A listener begins it on demand.
     async fn default_session(&self) -> Result<Session, Error> {
-        if self.inner.default.key().is_none() && !self.inner.default.is_over() {
-            let (reply, answer) = oneshot::channel();
-            self.inner.shared.push(Command::Begin {
-                session: self.inner.default.clone(),
-                config: self.inner.session.clone(),
-                reply: Some(reply),
+        let (session, answer) = {
+            let mut default = self
+                .inner
+                .default
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if default.is_over() {
+                *default = SessionShared::new(self.inner.shared.clone());
+            }
+            let answer = default.claim_begin().then(|| {
+                let (reply, answer) = oneshot::channel();
+                self.inner.shared.push(Command::Begin {
+                    session: default.clone(),
+                    config: self.inner.session.clone(),
+                    reply: Some(reply),
+                });
+                answer
             });
+            (default.clone(), answer)
+        };
+        if let Some(answer) = answer {
             crate::driver::reply(&self.inner.shared, answer).await?;
         }
         Ok(Session::from_inner(SessionInner::shared_default(
-            self.inner.default.clone(),
+            session,
             self.inner.clone(),
         )))
     }

@@ -72,9 +72,18 @@ impl Container {
     pub async fn connect_with(
         &self,
         url: &str,
-        mut options: ConnectionOptions,
+        options: ConnectionOptions,
     ) -> Result<Connection, Error> {
         let address: Address = url.parse()?;
+        self.connect_to(&address, options).await
+    }
+
+    /// Connects to an address that has been taken apart.
+    pub(crate) async fn connect_to(
+        &self,
+        address: &Address,
+        mut options: ConnectionOptions,
+    ) -> Result<Connection, Error> {
         if options.user.is_none() {
             options.user = address.user().map(str::to_owned);
             options.password = address.password().map(|p| Secret(p.to_owned()));
@@ -84,7 +93,7 @@ impl Container {
         }
         let deadline = options.open_deadline;
         let connecting = async {
-            let stream = transport::connect(&address, deadline).await?;
+            let stream = transport::connect(address, deadline).await?;
             self.handshake(stream, options).await
         };
         tokio::time::timeout(deadline, connecting)

@@ -8,6 +8,7 @@ mod container;
 mod delivery;
 mod options;
 mod receiver;
+mod redirect;
 mod sasl;
 mod sender;
 mod session;

@@ -279,6 +279,7 @@ pub struct ReceiverOptions {
     pub(crate) credit: Option<u32>,
     pub(crate) max_message_size: u64,
     pub(crate) resumable: bool,
+    pub(crate) ignore_missing_filters: bool,
 }
 
 impl Default for ReceiverOptions {
@@ -294,6 +295,7 @@ impl Default for ReceiverOptions {
             credit: Some(500),
             max_message_size: 0,
             resumable: false,
+            ignore_missing_filters: false,
         }
     }
 }
@@ -315,6 +317,13 @@ impl ReceiverOptions {
     /// the same each time. Section 2.6.13.
     pub fn resumable(mut self) -> Self {
         self.resumable = true;
+        self
+    }
+
+    /// Takes a source without the filters that were asked for. Otherwise a filter that the peer does
+    /// not name in its answer, and so does not apply, is an error. Section 3.5.3.
+    pub fn ignore_missing_filters(mut self) -> Self {
+        self.ignore_missing_filters = true;
         self
     }
 

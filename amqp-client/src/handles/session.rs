@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use amqp_types::Str;
+use amqp_types::messaging::{FilterSet, SourceArchetype};
+use amqp_types::{Str, Symbol, transport};
 use tokio::sync::oneshot;
 
 use super::connection::ConnectionInner;
@@ -13,7 +14,7 @@ use super::options::{ReceiverOptions, SenderOptions};
 use super::receiver::{self, Receiver};
 use super::sender::{self, Sender};
 use crate::driver::{Command, ReceiverShared, Room, SenderShared, SessionShared, Template, reply};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::proto::LinkConfig;
 
 /// A session of a connection; clones stand for the same one. Dropping the last handle of it and of
@@ -158,6 +159,8 @@ impl Session {
             .clone()
             .unwrap_or_else(|| link_name("receiver"));
         let credit = options.credit;
+        let ignore = options.ignore_missing_filters;
+        let asked = options.source.filter.clone().filter(|_| !ignore);
         let resumable = options.resumable;
         let attach = receiver::attach_frame(name, address, options);
         let template = Template {
@@ -180,7 +183,20 @@ impl Session {
             },
             reply: reply_to,
         });
-        reply(&connection, answer).await?;
+        let remote = reply(&connection, answer).await?;
+        if let Some(missing) = missing_filter(asked.as_ref(), &remote) {
+            // [SRC-20] [LNK-12]
+            let what = format!("the peer does not apply the filter {missing}");
+            let mut error = transport::Error::new(transport::ErrorCondition::NotImplemented);
+            error.description = Some(what.clone().into());
+            handle.close_with_error(error).await.ok();
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                ErrorScope::Link,
+                Initiator::Library,
+                what,
+            ));
+        }
         Ok(handle)
     }
 
@@ -201,6 +217,20 @@ impl Session {
         });
         reply(connection, answer).await
     }
+}
+
+/// The first filter that was asked for and that the answer does not name.
+fn missing_filter(asked: Option<&FilterSet>, answer: &transport::Attach) -> Option<Symbol> {
+    let given = match &answer.source {
+        Some(SourceArchetype::Source(source)) => source.filter.as_ref(),
+        _ => None,
+    };
+    let applied =
+        |name: &Symbol| given.is_some_and(|given| given.iter().any(|(key, _)| key == name));
+    asked?
+        .iter()
+        .find(|(name, filter)| filter.is_some() && !applied(name))
+        .map(|(name, _)| name.clone())
 }
 
 /// A name that no other link of this process has. [LNK-01]

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use fluent_uri::UriRef;
 
-use crate::error::Error;
+use crate::error::{Error, Redirect};
 
 /// Where a peer is, who we are to it, and perhaps the address of a node there.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,6 +45,18 @@ impl Address {
     /// The password, percent-decoded.
     pub(crate) fn password(&self) -> Option<&str> {
         self.password.as_deref()
+    }
+
+    /// The same address at another host or port, as far as a redirect names them.
+    pub(crate) fn redirected(&self, redirect: &Redirect) -> Self {
+        let mut other = self.clone();
+        if let Some(host) = &redirect.network_host {
+            other.host.clone_from(host);
+        }
+        if let Some(port) = redirect.port {
+            other.port = port;
+        }
+        other
     }
 
     /// The address of a node at the peer: the path without its first slash, percent-decoded.

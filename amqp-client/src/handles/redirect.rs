@@ -1,0 +1,142 @@
+//! Following the peer to where it sends us.
+//!
+//! Decides how a redirect of a connection or a link turns into another attempt, and how often.
+//! Reading a redirect is [`crate::Error::redirect`]. Sections 2.8.16, 2.8.18.
+
+use super::connection::Connection;
+use super::container::Container;
+use super::options::{ConnectionOptions, ReceiverOptions, SenderOptions};
+use super::receiver::Receiver;
+use super::sender::Sender;
+use crate::error::{Error, Redirect};
+use crate::transport::Address;
+
+impl Container {
+    /// Connects like [`connect_with`](Self::connect_with) and follows redirects, at most `limit` of
+    /// them. Credentials go along to wherever the peer sends us.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect); the last redirect when there were more.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the socket.
+    pub async fn connect_following(
+        &self,
+        url: &str,
+        options: ConnectionOptions,
+        limit: u32,
+    ) -> Result<Connection, Error> {
+        let mut trail = Trail::new(url, options, limit)?;
+        loop {
+            match self.connect_to(&trail.address, trail.options.clone()).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => trail.follow(error)?,
+            }
+        }
+    }
+
+    /// Connects, attaches a sender and follows redirects of the connection and of the link, at most
+    /// `limit` of them. The address is the path of the URL.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect) and [`Connection::create_sender`]; the last redirect when there
+    /// were more.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the socket.
+    pub async fn sender_following(
+        &self,
+        url: &str,
+        connection: ConnectionOptions,
+        options: SenderOptions,
+        limit: u32,
+    ) -> Result<Sender, Error> {
+        let mut trail = Trail::new(url, connection, limit)?;
+        loop {
+            let attempt = async {
+                let connection = self
+                    .connect_to(&trail.address, trail.options.clone())
+                    .await?;
+                connection
+                    .create_sender_with(&trail.node, options.clone())
+                    .await
+            };
+            match attempt.await {
+                Ok(sender) => return Ok(sender),
+                Err(error) => trail.follow(error)?,
+            }
+        }
+    }
+
+    /// Connects, attaches a receiver and follows redirects of the connection and of the link, at most
+    /// `limit` of them. The address is the path of the URL.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect) and [`Connection::create_receiver`]; the last redirect when
+    /// there were more.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the socket.
+    pub async fn receiver_following(
+        &self,
+        url: &str,
+        connection: ConnectionOptions,
+        options: ReceiverOptions,
+        limit: u32,
+    ) -> Result<Receiver, Error> {
+        let mut trail = Trail::new(url, connection, limit)?;
+        loop {
+            let attempt = async {
+                let connection = self
+                    .connect_to(&trail.address, trail.options.clone())
+                    .await?;
+                connection
+                    .create_receiver_with(&trail.node, options.clone())
+                    .await
+            };
+            match attempt.await {
+                Ok(receiver) => return Ok(receiver),
+                Err(error) => trail.follow(error)?,
+            }
+        }
+    }
+}
+
+/// Where the next attempt goes.
+struct Trail {
+    address: Address,
+    node: String,
+    options: ConnectionOptions,
+    left: u32,
+}
+
+impl Trail {
+    fn new(url: &str, options: ConnectionOptions, limit: u32) -> Result<Self, Error> {
+        let address: Address = url.parse()?;
+        Ok(Self {
+            node: address.node().unwrap_or_default().to_owned(),
+            address,
+            options,
+            left: limit,
+        })
+    }
+
+    /// Takes a redirect up; any other error, or one redirect too many, is handed back.
+    fn follow(&mut self, error: Error) -> Result<(), Error> {
+        let Some(redirect) = error.redirect().filter(|_| self.left > 0) else {
+            return Err(error);
+        };
+        self.left -= 1;
+        self.address = self.address.redirected(&redirect);
+        let Redirect {
+            hostname, address, ..
+        } = redirect;
+        if let Some(hostname) = hostname {
+            self.options = self.options.clone().hostname(hostname);
+        }
+        if let Some(node) = address {
+            self.node = node;
+        }
+        Ok(())
+    }
+}
