@@ -11,6 +11,8 @@ mod convert;
 mod encoded;
 mod message_codec;
 mod sections;
+#[cfg(feature = "proptest")]
+mod strategy;
 
 pub use body::Body;
 pub use check::InvalidMessage;

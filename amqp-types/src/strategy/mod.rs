@@ -16,7 +16,6 @@
 //! ```
 
 mod collections;
-mod message;
 mod simple;
 mod value;
 

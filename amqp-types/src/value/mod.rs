@@ -16,6 +16,8 @@ mod map;
 mod one_or_many;
 mod print;
 mod simple;
+#[cfg(any(feature = "chrono", feature = "time"))]
+mod time;
 
 pub use array::{Array, MixedArray};
 pub use convert::WrongKind;

@@ -3,8 +3,8 @@
 //! Decides nothing of its own: every section may be there or not, every form of body
 //! occurs.
 
-use super::{BoxedStrategy, Just, Strategic, Strategy, any};
-use crate::message::{Body, EncodedMessage, Message};
+use super::{Body, EncodedMessage, Message};
+use crate::strategy::{BoxedStrategy, Just, Strategic, Strategy, any};
 use proptest::prelude::prop_oneof;
 
 impl Strategic for Body {
