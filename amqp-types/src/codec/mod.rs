@@ -74,9 +74,13 @@ mod map;
 mod multiple;
 mod numbers;
 mod restricted;
+#[cfg(feature = "serde")]
+mod serde;
 mod text;
 mod value;
 
+#[cfg(feature = "serde")]
+pub use self::serde::{SerdeError, from_value, to_value};
 pub use compact::compact;
 pub use decoder::Decoder;
 pub use descriptor::{Descriptor, TypeDescriptor};

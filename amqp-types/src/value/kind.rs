@@ -37,6 +37,35 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every type, in the standard's order, and described at the end.
+    pub const ALL: [Self; 25] = [
+        Self::Null,
+        Self::Bool,
+        Self::Ubyte,
+        Self::Ushort,
+        Self::Uint,
+        Self::Ulong,
+        Self::Byte,
+        Self::Short,
+        Self::Int,
+        Self::Long,
+        Self::Float,
+        Self::Double,
+        Self::Decimal32,
+        Self::Decimal64,
+        Self::Decimal128,
+        Self::Char,
+        Self::Timestamp,
+        Self::Uuid,
+        Self::Binary,
+        Self::String,
+        Self::Symbol,
+        Self::List,
+        Self::Map,
+        Self::Array,
+        Self::Described,
+    ];
+
     /// The standard's name of the type, `described` for the last.
     #[must_use]
     pub const fn name(self) -> &'static str {
