@@ -9,6 +9,7 @@ use std::task::{Context, Waker};
 use amqp_types::transport::{self, Attach};
 use tokio::sync::{Notify, oneshot};
 
+use super::notice::Tap;
 use super::receiver::ReceiverShared;
 use super::sender::SenderShared;
 use super::session::SessionShared;
@@ -78,6 +79,11 @@ pub(crate) enum Command {
         link: Arc<ReceiverShared>,
         credit: u32,
     },
+    /// Grant more credit by hand.
+    AddCredit {
+        link: Arc<ReceiverShared>,
+        more: u32,
+    },
     /// Keep credit granted.
     AutoCredit {
         link: Arc<ReceiverShared>,
@@ -94,6 +100,8 @@ pub(crate) enum Command {
     Close {
         error: Option<Box<transport::Error>>,
     },
+    /// Tell somebody everything, from now on.
+    Tap(Tap),
     /// The verdict on a client's credentials.
     Authenticated(Verdict),
 }

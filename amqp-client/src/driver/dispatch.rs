@@ -9,8 +9,8 @@ use amqp_types::transport::{self, Attach, Role};
 
 use super::receiver::Settlement;
 use super::{
-    AttachOrder, Command, Credentials, Driver, LinkEntry, LinkShared, Offer, Opened, SessionEntry,
-    SessionShared,
+    AttachOrder, Command, Credentials, Driver, LinkEntry, LinkShared, Notice, Offer, Opened,
+    SessionEntry, SessionShared,
 };
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::proto::{Event, Key, LinkKey, Load};
@@ -146,6 +146,11 @@ impl Driver {
                     self.engine.set_credit(key, credit);
                 }
             }
+            Command::AddCredit { link, more } => {
+                if let Some(key) = link.key() {
+                    self.engine.add_credit(key, more);
+                }
+            }
             Command::AutoCredit { link, window } => {
                 if let Some(key) = link.key() {
                     self.engine.set_auto_credit(key, window);
@@ -169,6 +174,17 @@ impl Driver {
                 let deadline = tokio::time::Instant::now().into_std() + self.close_deadline;
                 self.give_up.get_or_insert(deadline);
                 self.engine.close(error);
+            }
+            Command::Tap(tap) => {
+                self.tap = Some(tap);
+                self.notice(|| Notice::Tapped);
+                for entry in self.sessions.values() {
+                    let session = entry.shared.clone();
+                    self.notice(|| Notice::SessionBegun {
+                        session,
+                        by_peer: true,
+                    });
+                }
             }
             Command::Authenticated(verdict) => {
                 self.identity = verdict.identity;
@@ -214,6 +230,13 @@ impl Driver {
         }
     }
 
+    /// Tells whoever listens in.
+    pub(super) fn notice(&self, notice: impl FnOnce() -> Notice) {
+        if let Some(tap) = &self.tap {
+            tap.0(notice());
+        }
+    }
+
     // ---- events ------------------------------------------------------------------------------
 
     /// Hands what happened to whoever it concerns; runs of one link's events go together.
@@ -240,7 +263,12 @@ impl Driver {
                     if let Some(LinkShared::Receiver(receiver)) =
                         self.links.get(&link).map(|l| &l.shared)
                     {
+                        let count = self.deliveries.len();
                         receiver.deliver(&mut self.deliveries);
+                        self.notice(|| Notice::Deliveries {
+                            link: receiver.clone(),
+                            count,
+                        });
                     }
                     self.deliveries.clear();
                 }
@@ -264,7 +292,14 @@ impl Driver {
                     if let Some(LinkShared::Sender(sender)) =
                         self.links.get(&link).map(|l| &l.shared)
                     {
+                        let outcomes = self.tap.as_ref().map(|_| sender.read(&self.outcomes));
                         sender.settled(&mut self.outcomes);
+                        if let Some(outcomes) = outcomes {
+                            self.notice(|| Notice::Settled {
+                                link: sender.clone(),
+                                outcomes,
+                            });
+                        }
                     }
                     self.outcomes.clear();
                 }
@@ -286,6 +321,7 @@ impl Driver {
             } => {
                 if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
                     sender.transmitted(count, settled, settled_bytes);
+                    self.notice(|| Notice::Sent(sender.clone()));
                 }
             }
             Event::Credit {
@@ -295,6 +331,7 @@ impl Driver {
             } => {
                 if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
                     sender.set_credit(credit, drain);
+                    self.notice(|| Notice::Flow(sender.clone()));
                 }
             }
             Event::Delivery { link, delivery } => {
@@ -311,12 +348,26 @@ impl Driver {
             }
             // A state that is not final changes nothing for those who wait for the outcome, and a
             // delivery that its sender settled is settled: later reports on it are ignored.
-            Event::Updated { .. } => {}
-            Event::DeliverySettled { link, id, .. } => {
+            Event::Updated { link, seq, state } => {
+                if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
+                    let link = sender.clone();
+                    self.notice(|| Notice::Updated { link, seq, state });
+                }
+            }
+            Event::DeliverySettled { link, id, state } => {
                 if let Some(LinkShared::Receiver(receiver)) =
                     self.links.get(&link).map(|l| &l.shared)
                 {
                     receiver.sender_settled(id);
+                    let link = receiver.clone();
+                    self.notice(|| Notice::DeliverySettled { link, id, state });
+                }
+            }
+            Event::Aborted { link } => {
+                if let Some(LinkShared::Receiver(receiver)) =
+                    self.links.get(&link).map(|l| &l.shared)
+                {
+                    self.notice(|| Notice::Aborted(receiver.clone()));
                 }
             }
             Event::Unknown { link, seq } => {
@@ -336,6 +387,10 @@ impl Driver {
                     for reply in entry.drained.drain(..) {
                         let _ = reply.send(Ok(()));
                     }
+                    if let LinkShared::Receiver(receiver) = &entry.shared {
+                        let receiver = receiver.clone();
+                        self.notice(|| Notice::Drained(receiver));
+                    }
                 }
             }
             Event::LinkAttached { link, attach } => self.link_attached(link, attach),
@@ -352,6 +407,10 @@ impl Driver {
                 if incoming {
                     let shared = SessionShared::new(self.shared.clone());
                     shared.set_key(session);
+                    self.notice(|| Notice::SessionBegun {
+                        session: shared.clone(),
+                        by_peer: true,
+                    });
                     let entry = SessionEntry {
                         shared,
                         begun: None,
@@ -360,6 +419,11 @@ impl Driver {
                     self.sessions.insert(session, entry);
                 } else if let Some(entry) = self.sessions.get_mut(&session) {
                     answer(entry.begun.take(), Ok(()));
+                    let session = entry.shared.clone();
+                    self.notice(|| Notice::SessionBegun {
+                        session,
+                        by_peer: false,
+                    });
                 }
             }
             Event::SessionEnded {
@@ -373,12 +437,14 @@ impl Driver {
                     if is_refusal(&open) {
                         self.opened = Some(opened);
                     } else {
+                        self.notice(|| Notice::Opened(open.clone()));
                         let identity = self.identity.clone();
                         let _ = opened.send(Ok(Opened { open, identity }));
                     }
                 }
             }
             Event::Closed(error) => {
+                self.notice(|| Notice::Closed(error.clone()));
                 if let Some(error) = error {
                     self.set_failure_reason(Error::amqp_error(
                         ErrorKind::ConnectionClosed,
@@ -461,12 +527,14 @@ impl Driver {
             return;
         }
         entry.shared.attached(Arc::new((*attach).clone()));
+        let shared = entry.shared.clone();
         if let Some(reply) = entry.attached.take()
             && reply.send(Ok(attach)).is_err()
         {
             // Whoever asked has given up.
             self.engine.detach(link, true, None);
         }
+        self.notice(|| Notice::LinkAttached(shared));
     }
 
     fn link_offered(&mut self, link: LinkKey, attach: Box<Attach>) {
@@ -474,7 +542,7 @@ impl Driver {
             .sessions
             .get(&link.session)
             .map(|entry| entry.shared.clone());
-        let (Some(offers), Some(session)) = (&self.offers, session) else {
+        let (true, Some(session)) = (self.offers.is_some() || self.tap.is_some(), session) else {
             let mirror = Box::new(mirror(&attach));
             let error = transport::Error::new(transport::ErrorCondition::NotAllowed);
             self.engine.refuse_link(link, mirror, Box::new(error));
@@ -497,11 +565,15 @@ impl Driver {
             drained: Vec::new(),
         };
         self.links.insert(link, entry);
-        let _ = offers.send(Offer::Link {
+        let offer = Offer::Link {
             link,
             session,
             attach,
-        });
+        };
+        match &self.tap {
+            Some(tap) => tap.0(Notice::LinkOffered(offer)),
+            None => drop(self.offers.as_ref().map(|offers| offers.send(offer))),
+        }
     }
 
     fn link_detached(
@@ -541,6 +613,12 @@ impl Driver {
         // that was refused leaves things as they were.
         let for_good = (closed || entry.closing) && entry.attached.is_none();
         entry.shared.finish(&reason, for_good);
+        self.notice(|| Notice::LinkDetached {
+            link: entry.shared.clone(),
+            closed,
+            error: reason.clone(),
+            by_peer,
+        });
         if let Some(reply) = entry.attached {
             let _ = reply.send(Err(reason.clone()));
         }
@@ -579,6 +657,11 @@ impl Driver {
             }
         };
         entry.shared.finish(reason.clone());
+        self.notice(|| Notice::SessionEnded {
+            session: entry.shared.clone(),
+            error: reason.clone(),
+            by_peer,
+        });
         answer(entry.begun, Err(reason.clone()));
         for reply in entry.ended {
             let result = if reason.condition().is_some() {

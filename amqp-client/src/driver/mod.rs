@@ -14,6 +14,7 @@
 mod command;
 mod dispatch;
 mod link;
+mod notice;
 mod receiver;
 mod sender;
 mod session;
@@ -38,6 +39,7 @@ pub(crate) use command::{
 };
 pub(crate) use dispatch::mirror;
 pub(crate) use link::{Status, Template};
+pub(crate) use notice::{Notice, Tap};
 pub(crate) use receiver::ReceiverShared;
 pub(crate) use sender::{Refusal, Room, SendOptions, SenderShared, Ticket};
 pub(crate) use session::SessionShared;
@@ -122,6 +124,8 @@ pub(crate) struct Driver {
     identity: Option<String>,
     offers: Option<mpsc::UnboundedSender<Offer>>,
     judge: Option<Judge>,
+    /// Who is told everything, where somebody asked for that.
+    tap: Option<Tap>,
 
     sessions: HashMap<Key, SessionEntry>,
     links: HashMap<LinkKey, LinkEntry>,
@@ -170,6 +174,7 @@ impl Driver {
             identity: None,
             offers: setup.offers,
             judge: setup.judge,
+            tap: None,
             sessions: HashMap::new(),
             links: HashMap::new(),
             commands: Vec::new(),
@@ -367,6 +372,7 @@ impl Driver {
         if let Some(opened) = self.opened.take() {
             let _ = opened.send(Err(error.clone()));
         }
+        let over = failure.clone();
         let left = self.shared.finish(failure);
         for (_, entry) in self.links.drain() {
             entry.shared.finish(&error, false);
@@ -385,6 +391,7 @@ impl Driver {
             }
         }
         self.offers = None;
+        self.notice(|| Notice::Over(over));
     }
 }
 

@@ -500,6 +500,15 @@ impl SenderShared {
         wake.into_iter().for_each(Waker::wake);
     }
 
+    /// What states of settled deliveries mean.
+    pub(crate) fn read(&self, states: &[(u64, Option<DeliveryState>)]) -> Vec<(u64, Outcome)> {
+        let default = self.lock().default_outcome.clone();
+        let read = |(seq, state): &(u64, Option<DeliveryState>)| {
+            (*seq, outcome_of(state.clone(), default.as_ref()))
+        };
+        states.iter().map(read).collect()
+    }
+
     /// Outcomes have come.
     pub(crate) fn settled(&self, outcomes: &mut Vec<(u64, Option<DeliveryState>)>) {
         let mut wake = Vec::new();

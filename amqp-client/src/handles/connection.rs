@@ -51,8 +51,9 @@ pub(crate) async fn start(
     offers: Option<(mpsc::UnboundedSender<Offer>, mpsc::UnboundedReceiver<Offer>)>,
     judge: Option<Judge>,
     first_session: Option<SessionConfig>,
+    prepared: Option<Arc<ConnectionShared>>,
 ) -> Result<Connection, Error> {
-    let shared = ConnectionShared::new();
+    let shared = prepared.unwrap_or_else(ConnectionShared::new);
     let (opened, open) = oneshot::channel();
     let (offer, offered) = match offers {
         Some((sender, receiver)) => (Some(sender), Some(receiver)),
@@ -279,6 +280,12 @@ impl Connection {
     pub(crate) async fn next_offer(&self) -> Option<Offer> {
         let mut offers = self.inner.offers.lock().await;
         offers.as_mut()?.recv().await
+    }
+
+    /// A link that was offered and not taken yet.
+    pub(crate) fn offered(&self) -> Option<Offer> {
+        let mut offers = self.inner.offers.try_lock().ok()?;
+        offers.as_mut()?.try_recv().ok()
     }
 
     pub(crate) fn shared(&self) -> &Arc<ConnectionShared> {

@@ -145,6 +145,7 @@ impl Container {
             None,
             None,
             Some(session),
+            options.prepared,
         )
         .await
     }

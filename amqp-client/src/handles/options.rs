@@ -3,12 +3,14 @@
 //! Decides the defaults of the public API; how they appear in frames is decided where the frames
 //! are made. Sections 2.7.1 to 2.7.3.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use amqp_types::messaging::{Source, Target};
 use amqp_types::transport::{Fields, ReceiverSettleMode, SenderSettleMode};
 use amqp_types::{Str, Symbol};
 
+use crate::driver::ConnectionShared;
 use crate::proto::{Config, SessionConfig};
 
 /// Options of a connection.
@@ -20,6 +22,8 @@ pub struct ConnectionOptions {
     pub(crate) open_deadline: Duration,
     pub(crate) close_deadline: Duration,
     pub(crate) config: Config,
+    /// What the connection is going to share with its driver, where that was made before.
+    pub(crate) prepared: Option<Arc<ConnectionShared>>,
 }
 
 /// A password that shows nowhere.
@@ -41,6 +45,7 @@ impl Default for ConnectionOptions {
             open_deadline: Duration::from_secs(30),
             close_deadline: Duration::from_secs(10),
             config: Config::new(""),
+            prepared: None,
         }
     }
 }

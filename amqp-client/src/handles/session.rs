@@ -57,6 +57,15 @@ impl SessionInner {
         })
     }
 
+    /// A handle that keeps nothing alive and ends nothing.
+    pub(crate) fn bare(shared: Arc<SessionShared>) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            _connection: None,
+            owned: false,
+        })
+    }
+
     pub(crate) fn shared(&self) -> &Arc<SessionShared> {
         &self.shared
     }
@@ -101,6 +110,20 @@ impl Session {
         address: &str,
         options: SenderOptions,
     ) -> Result<Sender, Error> {
+        let (handle, answer) = self.start_sender(address, options);
+        reply(&self.inner.shared.connection, answer).await?;
+        Ok(handle)
+    }
+
+    /// Asks for a sender; the answer is for whoever waits for it, and must be kept until it comes.
+    pub(crate) fn start_sender(
+        &self,
+        address: &str,
+        options: SenderOptions,
+    ) -> (
+        Sender,
+        oneshot::Receiver<Result<Box<transport::Attach>, Error>>,
+    ) {
         let connection = self.inner.shared.connection.clone();
         let name = options.name.clone().unwrap_or_else(|| link_name("sender"));
         let room = Room {
@@ -131,8 +154,7 @@ impl Session {
             },
             reply: reply_to,
         });
-        reply(&connection, answer).await?;
-        Ok(handle)
+        (handle, answer)
     }
 
     /// Attaches a receiver to a node.
@@ -153,14 +175,41 @@ impl Session {
         address: &str,
         options: ReceiverOptions,
     ) -> Result<Receiver, Error> {
+        let ignore = options.ignore_missing_filters;
+        let asked = options.source.filter.clone().filter(|_| !ignore);
+        let (handle, answer) = self.start_receiver(address, options);
+        let remote = reply(&self.inner.shared.connection, answer).await?;
+        if let Some(missing) = missing_filter(asked.as_ref(), &remote) {
+            // [SRC-20] [LNK-12]
+            let what = format!("the peer does not apply the filter {missing}");
+            let mut error = transport::Error::new(transport::ErrorCondition::NotImplemented);
+            error.description = Some(what.clone().into());
+            handle.close_with_error(error).await.ok();
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                ErrorScope::Link,
+                Initiator::Library,
+                what,
+            ));
+        }
+        Ok(handle)
+    }
+
+    /// Asks for a receiver; the answer is for whoever waits for it, and must be kept until it comes.
+    pub(crate) fn start_receiver(
+        &self,
+        address: &str,
+        options: ReceiverOptions,
+    ) -> (
+        Receiver,
+        oneshot::Receiver<Result<Box<transport::Attach>, Error>>,
+    ) {
         let connection = self.inner.shared.connection.clone();
         let name = options
             .name
             .clone()
             .unwrap_or_else(|| link_name("receiver"));
         let credit = options.credit;
-        let ignore = options.ignore_missing_filters;
-        let asked = options.source.filter.clone().filter(|_| !ignore);
         let resumable = options.resumable;
         let attach = receiver::attach_frame(name, address, options);
         let template = Template {
@@ -183,21 +232,7 @@ impl Session {
             },
             reply: reply_to,
         });
-        let remote = reply(&connection, answer).await?;
-        if let Some(missing) = missing_filter(asked.as_ref(), &remote) {
-            // [SRC-20] [LNK-12]
-            let what = format!("the peer does not apply the filter {missing}");
-            let mut error = transport::Error::new(transport::ErrorCondition::NotImplemented);
-            error.description = Some(what.clone().into());
-            handle.close_with_error(error).await.ok();
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                ErrorScope::Link,
-                Initiator::Library,
-                what,
-            ));
-        }
-        Ok(handle)
+        (handle, answer)
     }
 
     /// Ends the session and waits for the peer's answer. Section 2.5.2.
@@ -220,7 +255,10 @@ impl Session {
 }
 
 /// The first filter that was asked for and that the answer does not name.
-fn missing_filter(asked: Option<&FilterSet>, answer: &transport::Attach) -> Option<Symbol> {
+pub(crate) fn missing_filter(
+    asked: Option<&FilterSet>,
+    answer: &transport::Attach,
+) -> Option<Symbol> {
     let given = match &answer.source {
         Some(SourceArchetype::Source(source)) => source.filter.as_ref(),
         _ => None,

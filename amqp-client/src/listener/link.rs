@@ -94,6 +94,27 @@ impl Connection {
 }
 
 impl IncomingLink {
+    /// What was offered on a connection, to be answered.
+    pub(crate) fn of_offer(connection: Connection, offer: Offer) -> Self {
+        let Offer::Link {
+            link,
+            session,
+            attach,
+        } = offer;
+        Self {
+            connection,
+            link,
+            session,
+            attach,
+            answered: false,
+        }
+    }
+
+    /// The session that the peer attached the link in.
+    pub(crate) fn session(&self) -> &Arc<SessionShared> {
+        &self.session
+    }
+
     /// Our role: the opposite of the peer's.
     pub fn role(&self) -> Role {
         match self.attach.role {

@@ -226,6 +226,7 @@ impl Container {
             Some(offers),
             Some(access.judge()),
             None,
+            None,
         );
         tokio::time::timeout(open_deadline, opening)
             .await

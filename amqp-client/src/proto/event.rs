@@ -129,6 +129,11 @@ pub enum Event {
         /// The delivery.
         delivery: Incoming,
     },
+    /// The sender gave a delivery up halfway. Section 2.6.14.
+    Aborted {
+        /// The link.
+        link: LinkKey,
+    },
     /// The sender settled a delivery that we hold. Section 2.6.12.
     DeliverySettled {
         /// The link.

@@ -454,6 +454,11 @@ impl Connection {
         self.with(link.session, |s, _| s.set_credit(link.link, credit));
     }
 
+    /// Grants `more` on a receiving link beside what is granted, by hand from now on.
+    pub fn add_credit(&mut self, link: LinkKey, more: u32) {
+        self.with(link.session, |s, _| s.add_credit(link.link, more));
+    }
+
     /// Keeps `window` granted on a receiving link by itself from now on.
     pub fn set_auto_credit(&mut self, link: LinkKey, window: u32) {
         self.with(link.session, |s, _| s.set_auto_credit(link.link, window));

@@ -282,7 +282,7 @@ impl Session {
             }
         };
         if transfer.aborted {
-            // [LNK-30]: the credit is used; the application never hears of it.
+            // [LNK-30]: the credit is used; the application gets no delivery.
             if assembly.resumed {
                 self.on_resumed(key, &assembly.head, true, events);
                 return Ok(());
@@ -291,6 +291,7 @@ impl Session {
             self.load.sub(assembly.load());
             self.consumed(key, 1);
             self.judge_window();
+            events.push_back(Event::Aborted { link: name });
             return Ok(());
         }
         let before = assembly.len();

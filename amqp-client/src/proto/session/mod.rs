@@ -515,6 +515,14 @@ impl Session {
         }
     }
 
+    /// Grants `more` beside what is granted, by hand from now on.
+    pub(crate) fn add_credit(&mut self, key: Key, more: u32) {
+        if let Some(receiver) = self.links.get_mut(key).and_then(Link::receiver) {
+            let credit = receiver.credit.credit().saturating_add(more);
+            self.set_credit(key, credit);
+        }
+    }
+
     /// Keeps `window` granted by itself from now on.
     pub(crate) fn set_auto_credit(&mut self, key: Key, window: u32) {
         if let Some(receiver) = self.links.get_mut(key).and_then(Link::receiver) {
