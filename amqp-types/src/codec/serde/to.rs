@@ -7,6 +7,7 @@
 
 use super::{ENCODED, SerdeError};
 use crate::codec::Decode;
+use crate::primitive::Str;
 use crate::value::{List, Map, Value};
 use ::serde::ser::{self, Serialize};
 use bytes::Bytes;
@@ -170,7 +171,7 @@ impl ser::Serializer for ToValue {
 }
 
 fn text(name: &'static str) -> Value {
-    Value::String(crate::Str::from_static(name))
+    Value::String(Str::from_static(name))
 }
 
 /// The value itself, or as what a variant holds.
