@@ -35,6 +35,7 @@ pub use amqp_types as types;
 pub use amqp_types::{Body, EncodedMessage, Message, Value};
 pub use error::{Error, ErrorKind, ErrorScope, Initiator, Redirect};
 pub use handles::{
-    Connection, ConnectionOptions, Container, Delivery, Receipt, Receiver, ReceiverOptions,
-    SendSettings, Sendable, Sender, SenderOptions, Session, SessionOptions,
+    Connection, ConnectionOptions, Container, Delivery, MessageStream, Receipt, Receiver,
+    ReceiverOptions, SendSettings, Sendable, Sender, SenderOptions, Session, SessionOptions,
+    StreamingDelivery,
 };

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use amqp_types::transport::{self, Attach};
+use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
 use super::notice::Tap;
@@ -14,7 +15,7 @@ use super::receiver::ReceiverShared;
 use super::sender::SenderShared;
 use super::session::SessionShared;
 use crate::error::{Error, ErrorScope};
-use crate::proto::{LinkConfig, LinkKey, SessionConfig};
+use crate::proto::{LinkConfig, LinkKey, SessionConfig, StreamEnd};
 
 /// How an operation that waits for the peer ends.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -72,6 +73,13 @@ pub(crate) enum Command {
     },
     /// A sender has messages in its outbox.
     Outbox(Arc<SenderShared>),
+    /// A part of a streamed message, or its end.
+    Stream {
+        link: Arc<SenderShared>,
+        seq: u64,
+        part: Option<Bytes>,
+        end: Option<StreamEnd>,
+    },
     /// A receiver has dispositions, or room for more.
     Inbox(Arc<ReceiverShared>),
     /// Grant credit by hand.

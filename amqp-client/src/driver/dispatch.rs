@@ -35,6 +35,16 @@ impl Driver {
                 }
                 self.outbox.clear();
             }
+            Command::Stream {
+                link,
+                seq,
+                part,
+                end,
+            } => {
+                if let Some(key) = link.key() {
+                    self.engine.stream(key, seq, part, end);
+                }
+            }
             Command::Inbox(link) => {
                 let mut work = std::mem::take(&mut self.work);
                 if let Some(key) = link.take_work(&mut work) {
@@ -215,6 +225,7 @@ impl Driver {
                     attached: Some(reply),
                     detached: Vec::new(),
                     closing: false,
+                    stream: None,
                     drained: Vec::new(),
                 };
                 self.links.insert(key, entry);
@@ -368,6 +379,31 @@ impl Driver {
                     self.links.get(&link).map(|l| &l.shared)
                 {
                     self.notice(|| Notice::Aborted(receiver.clone()));
+                }
+            }
+            Event::StreamWritten { link, seq, octets } => {
+                if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
+                    sender.stream_written(seq, octets);
+                }
+            }
+            Event::Part {
+                link,
+                first,
+                payload,
+                end,
+            } => {
+                if let Some(entry) = self.links.get_mut(&link)
+                    && let LinkShared::Receiver(receiver) = &entry.shared
+                {
+                    if let Some(head) = first {
+                        entry.stream = Some(receiver.begin_stream(*head));
+                    }
+                    if let Some(stream) = &entry.stream {
+                        stream.part(payload, end);
+                    }
+                    if end.is_some() {
+                        entry.stream = None;
+                    }
                 }
             }
             Event::Unknown { link, seq } => {
@@ -562,6 +598,7 @@ impl Driver {
             attached: None,
             detached: Vec::new(),
             closing: false,
+            stream: None,
             drained: Vec::new(),
         };
         self.links.insert(link, entry);

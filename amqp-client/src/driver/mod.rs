@@ -18,6 +18,7 @@ mod notice;
 mod receiver;
 mod sender;
 mod session;
+mod stream;
 
 use amqp_types::messaging::DeliveryState;
 use std::collections::HashMap;
@@ -43,6 +44,8 @@ pub(crate) use notice::{Notice, Tap};
 pub(crate) use receiver::ReceiverShared;
 pub(crate) use sender::{Refusal, Room, SendOptions, SenderShared, Ticket};
 pub(crate) use session::SessionShared;
+pub(crate) use stream::PartReader;
+use stream::PartWriter;
 
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::proto::{Connection as Engine, Incoming, Key, LinkKey, Outgoing, WriteBuf};
@@ -151,6 +154,9 @@ struct LinkEntry {
     detached: Vec<Reply<()>>,
     /// Whether we have closed the link, so that nothing of it is kept.
     closing: bool,
+    /// The delivery that is arriving, on a receiver that reads while deliveries arrive. Dropping it
+    /// tells the reader that the rest is not coming.
+    stream: Option<PartWriter>,
     drained: Vec<Reply<()>>,
 }
 

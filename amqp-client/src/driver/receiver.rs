@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::command::{Command, ConnectionShared};
 use super::link::{Status, Template};
+use super::stream::{PartReader, PartWriter};
 use crate::error::Error;
 use crate::proto::{Incoming, LinkKey, Load, Outstanding, Resume, Tag};
 
@@ -37,6 +38,8 @@ struct ReceiverState {
     status: Status,
     remote: Option<Arc<Attach>>,
     queue: VecDeque<Incoming>,
+    /// Deliveries that have begun to arrive, on a link that reads while they do.
+    streams: VecDeque<PartReader>,
     scheduled: bool,
     work: ReceiverWork,
 }
@@ -88,6 +91,7 @@ impl ReceiverShared {
                 status: Status::Attaching,
                 remote: None,
                 queue: VecDeque::new(),
+                streams: VecDeque::new(),
                 scheduled: false,
                 work: ReceiverWork::default(),
             }),
@@ -137,6 +141,42 @@ impl ReceiverShared {
             }
             self.arrived.notified().await;
         }
+    }
+
+    /// Waits for the next delivery to begin. Cancel safe: nothing is taken before it is returned.
+    pub(crate) async fn take_stream(self: &Arc<Self>) -> Result<PartReader, Error> {
+        loop {
+            {
+                let mut state = self.lock();
+                if let Some(stream) = state.streams.pop_front() {
+                    if !state.streams.is_empty() {
+                        self.arrived.notify_one();
+                    }
+                    return Ok(stream);
+                }
+                if let Status::Over(error) = &state.status {
+                    self.arrived.notify_one();
+                    return Err(error.clone());
+                }
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    /// A part of a delivery was taken.
+    pub(super) fn part_taken(self: &Arc<Self>, load: Load, more_waiting: bool) {
+        let mut state = self.lock();
+        state.work.load.add(load);
+        if state.work.load.frames >= self.report || !more_waiting {
+            self.schedule(&mut state);
+        }
+    }
+
+    /// A streamed delivery that came settled has been taken.
+    pub(super) fn stream_consumed(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.work.consumed += 1;
+        self.schedule(&mut state);
     }
 
     /// Reports the outcome of a delivery. Deliveries of a link that is over are past settling; those
@@ -284,6 +324,14 @@ impl ReceiverShared {
         let mut state = self.lock();
         state.remote = Some(remote);
         state.status = Status::Attached;
+    }
+
+    /// A delivery begins to arrive.
+    pub(super) fn begin_stream(self: &Arc<Self>, head: Incoming) -> PartWriter {
+        let (writer, reader) = super::stream::channel(self.clone(), head);
+        self.lock().streams.push_back(reader);
+        self.arrived.notify_one();
+        writer
     }
 
     pub(crate) fn deliver(&self, deliveries: &mut Vec<Incoming>) {

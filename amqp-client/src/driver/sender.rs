@@ -3,6 +3,7 @@
 //! Decides how messages and outcomes cross between tasks: in batches, under one short lock a link,
 //! without an allocation for each. Credit and windows are the engine's. Sections 2.6.7, 2.6.12.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -15,12 +16,14 @@ use tokio::sync::Notify;
 use super::command::{Command, ConnectionShared};
 use super::link::{Status, Template};
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
-use crate::proto::{LinkKey, Outgoing, Resume, Ring, TransferKind, Unsettled};
+use crate::proto::{LinkKey, Outgoing, Resume, Ring, StreamEnd, TransferKind, Unsettled};
 
 /// Messages are encoded into pieces of this size, which several of them share.
 const CHUNK: usize = 16 * 1024;
 /// A message from this size on gets memory of its own.
 const OWN_CHUNK: usize = 4 * 1024;
+/// How many octets of a streamed message may be handed over before they are written.
+const STREAM_AHEAD: usize = 256 * 1024;
 
 /// What a sender may have on its way.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +69,8 @@ struct SenderState {
     credit: u32,
     drain: bool,
     flushed: Vec<(u64, Waker)>,
+    /// Octets of streamed messages that have been handed over and not written, by number.
+    streams: HashMap<u64, usize>,
     /// Outcomes of the messages whose outcomes are collected.
     collected: Vec<(u64, Outcome)>,
     /// What a settlement without a state means: the receiver's source says so. [OUT-14]
@@ -94,6 +99,8 @@ enum Slot {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SendOptions {
     pub(crate) settled: bool,
+    /// Whether the payload follows in parts.
+    pub(crate) stream: bool,
     /// Whether the outcome goes into the collection instead of a receipt.
     pub(crate) collect: bool,
     pub(crate) message_format: u32,
@@ -145,6 +152,7 @@ impl SenderShared {
                 credit: 0,
                 drain: false,
                 flushed: Vec::new(),
+                streams: HashMap::new(),
                 collected: Vec::new(),
                 default_outcome: None,
             }),
@@ -212,12 +220,13 @@ impl SenderShared {
             message_format: options.message_format,
             state: options.state.clone(),
             kind: TransferKind::New,
+            stream: options.stream,
         };
-        if self.template.resumable && !message.settled {
+        if self.template.resumable && !message.settled && !message.stream {
             state.kept.push(seq as u32, message.clone());
         }
         // While the link is detached what is kept waits for it to be attached again.
-        if !matches!(state.status, Status::Suspended(_)) || message.settled {
+        if !matches!(state.status, Status::Suspended(_)) || message.settled || message.stream {
             state.outbox.push(message);
         }
         let ticket = Ticket {
@@ -283,6 +292,56 @@ impl SenderShared {
             }
             _ => {}
         }
+    }
+
+    /// Hands over a part of a streamed message once what is under way leaves room, or ends it.
+    pub(crate) async fn stream(
+        self: &Arc<Self>,
+        seq: u64,
+        part: Option<Bytes>,
+        end: Option<StreamEnd>,
+    ) -> Result<(), Error> {
+        let octets = part.as_ref().map_or(0, Bytes::len);
+        if octets > 0 {
+            self.wait(|state| {
+                (state.streams.get(&seq).is_none_or(|n| *n < STREAM_AHEAD)).then_some(())
+            })
+            .await?;
+        }
+        self.push_part(seq, part, end)
+    }
+
+    /// Hands over a part of a streamed message, or its end, at once.
+    pub(crate) fn push_part(
+        self: &Arc<Self>,
+        seq: u64,
+        part: Option<Bytes>,
+        end: Option<StreamEnd>,
+    ) -> Result<(), Error> {
+        let mut state = self.lock();
+        if let Status::Over(error) | Status::Suspended(error) = &state.status {
+            return Err(error.clone());
+        }
+        if end.is_some() {
+            state.streams.remove(&seq);
+        } else {
+            *state.streams.entry(seq).or_default() += part.as_ref().map_or(0, Bytes::len);
+        }
+        state.connection.push(Command::Stream {
+            link: self.clone(),
+            seq,
+            part,
+            end,
+        });
+        Ok(())
+    }
+
+    /// Octets of a streamed message have been written.
+    pub(crate) fn stream_written(&self, seq: u64, octets: usize) {
+        if let Some(waiting) = self.lock().streams.get_mut(&seq) {
+            *waiting = waiting.saturating_sub(octets);
+        }
+        self.changed.notify_waiters();
     }
 
     /// Waits for outcomes of messages that were enqueued to have them collected, and takes them all.
@@ -593,6 +652,21 @@ impl SenderShared {
             state.note_reached();
             if self.template.resumable && !for_good {
                 state.status = Status::Suspended(error.clone());
+                // Streamed messages are not kept: their outcome can not be learnt any more.
+                let SenderState { receipts, kept, .. } = &mut *state;
+                receipts.drain_range(0, u32::MAX, |seq, slot| {
+                    if kept.get(seq).is_some() || matches!(slot, Slot::Done(_)) {
+                        return false;
+                    }
+                    match std::mem::replace(slot, Slot::Done(Err(error.clone()))) {
+                        Slot::Waiting { waker, .. } => {
+                            wake.extend(waker);
+                            false
+                        }
+                        _ => true,
+                    }
+                });
+                state.streams = HashMap::new();
             } else {
                 state.status = Status::Over(error.clone());
                 state.kept = Ring::default();

@@ -12,6 +12,7 @@ mod redirect;
 mod sasl;
 mod sender;
 mod session;
+mod stream;
 
 pub use connection::Connection;
 pub use container::Container;
@@ -20,6 +21,7 @@ pub use options::{ConnectionOptions, ReceiverOptions, SenderOptions, SessionOpti
 pub use receiver::Receiver;
 pub use sender::{Receipt, SendSettings, Sendable, Sender};
 pub use session::Session;
+pub use stream::{MessageStream, StreamingDelivery};
 
 pub(crate) use connection::start;
 pub(crate) use session::SessionInner;

@@ -285,6 +285,7 @@ pub struct ReceiverOptions {
     pub(crate) max_message_size: u64,
     pub(crate) resumable: bool,
     pub(crate) ignore_missing_filters: bool,
+    pub(crate) streaming: bool,
 }
 
 impl Default for ReceiverOptions {
@@ -301,6 +302,7 @@ impl Default for ReceiverOptions {
             max_message_size: 0,
             resumable: false,
             ignore_missing_filters: false,
+            streaming: false,
         }
     }
 }
@@ -329,6 +331,13 @@ impl ReceiverOptions {
     /// not name in its answer, and so does not apply, is an error. Section 3.5.3.
     pub fn ignore_missing_filters(mut self) -> Self {
         self.ignore_missing_filters = true;
+        self
+    }
+
+    /// Hands deliveries out while they arrive, by [`super::Receiver::recv_stream`] instead of
+    /// [`super::Receiver::recv`]: for messages that are larger than memory should hold.
+    pub fn streaming(mut self) -> Self {
+        self.streaming = true;
         self
     }
 

@@ -192,6 +192,10 @@ impl Receiver {
         result
     }
 
+    pub(super) fn inner(&self) -> Arc<ReceiverInner> {
+        self.inner.clone()
+    }
+
     pub(crate) fn shared(&self) -> &Arc<ReceiverShared> {
         &self.inner.shared
     }

@@ -82,10 +82,11 @@ impl SendSettings {
         self
     }
 
-    fn options(self, settled: bool) -> SendOptions {
+    pub(super) fn options(self, settled: bool) -> SendOptions {
         SendOptions {
             settled: self.settled.unwrap_or(settled),
             collect: false,
+            stream: false,
             message_format: self.message_format,
             tag: self.tag,
             state: None,
@@ -217,7 +218,7 @@ impl Sender {
         self.inner.shared.collect(outcomes).await
     }
 
-    async fn wait_and_put(
+    pub(super) async fn wait_and_put(
         &self,
         message: &impl Sendable,
         options: &SendOptions,
@@ -231,9 +232,9 @@ impl Sender {
         }
     }
 
-    fn receipt(&self, ticket: Ticket) -> Receipt {
+    pub(super) fn receipt(&self, ticket: Ticket) -> Receipt {
         Receipt {
-            shared: self.inner.shared.clone(),
+            sender: self.inner.clone(),
             ticket,
             done: false,
         }
@@ -397,6 +398,11 @@ impl Sender {
         result
     }
 
+    /// Whether messages of this link are sent settled.
+    pub(super) fn is_settled(&self) -> bool {
+        self.inner.settled
+    }
+
     pub(crate) fn shared(&self) -> &Arc<SenderShared> {
         &self.inner.shared
     }
@@ -472,7 +478,8 @@ impl Sender {
 #[derive(Debug)]
 #[must_use = "a receipt tells whether the message was accepted"]
 pub struct Receipt {
-    shared: Arc<SenderShared>,
+    /// Keeps the link open until the outcome is known, also when the sender has been dropped.
+    sender: Arc<SenderInner>,
     ticket: Ticket,
     done: bool,
 }
@@ -481,7 +488,7 @@ impl Future for Receipt {
     type Output = Result<Outcome, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = self.shared.poll_outcome(self.ticket, cx.waker());
+        let outcome = self.sender.shared.poll_outcome(self.ticket, cx.waker());
         self.done |= outcome.is_ready();
         outcome
     }
@@ -490,7 +497,7 @@ impl Future for Receipt {
 impl Drop for Receipt {
     fn drop(&mut self) {
         if !self.done {
-            self.shared.abandon(self.ticket);
+            self.sender.shared.abandon(self.ticket);
         }
     }
 }

@@ -210,6 +210,7 @@ impl Session {
             .clone()
             .unwrap_or_else(|| link_name("receiver"));
         let credit = options.credit;
+        let streaming = options.streaming;
         let resumable = options.resumable;
         let attach = receiver::attach_frame(name, address, options);
         let template = Template {
@@ -227,6 +228,7 @@ impl Session {
                 attach,
                 config: LinkConfig {
                     credit,
+                    streaming,
                     ..LinkConfig::default()
                 },
             },

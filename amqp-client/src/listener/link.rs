@@ -47,6 +47,9 @@ pub struct AcceptOptions {
     pub max_queued_messages: usize,
     /// Where the peer receives: how many octets may be queued or unsettled.
     pub max_queued_bytes: usize,
+    /// Where the peer sends: whether deliveries are read while they arrive, by
+    /// [`Receiver::recv_stream`].
+    pub streaming: bool,
     /// Whether unsettled deliveries outlive a detach, for the link to be resumed when the peer
     /// attaches it again. Section 2.6.13.
     pub resumable: bool,
@@ -61,6 +64,7 @@ impl Default for AcceptOptions {
             manual_drain: false,
             max_queued_messages: sender.max_queued_messages,
             max_queued_bytes: sender.max_queued_bytes,
+            streaming: false,
             resumable: false,
         }
     }
@@ -185,6 +189,7 @@ impl IncomingLink {
             attach,
             AcceptOptions {
                 credit: options.credit,
+                streaming: options.streaming,
                 ..AcceptOptions::default()
             },
         ) {
@@ -272,6 +277,7 @@ impl IncomingLink {
                     credit: options.credit,
                     manual_drain: options.manual_drain,
                     resume: None,
+                    streaming: options.streaming,
                 },
             },
         });

@@ -75,6 +75,17 @@ pub struct Outgoing {
     pub state: Option<Box<DeliveryState>>,
     /// What the transfer is to the receiver.
     pub kind: TransferKind,
+    /// Whether the payload comes in parts, by `stream`, instead of in `payload`.
+    pub stream: bool,
+}
+
+/// How the parts of a streamed payload end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// That was all of it.
+    Complete,
+    /// The delivery is given up. Section 2.6.14.
+    Aborted,
 }
 
 /// What a delivery's transfer is to the receiver. Section 2.6.13.
@@ -162,6 +173,20 @@ impl Load {
 }
 
 impl Incoming {
+    /// The same delivery without its payload.
+    pub(crate) fn copy_head(&self) -> Self {
+        Self {
+            id: self.id,
+            tag: self.tag,
+            message_format: self.message_format,
+            settled: self.settled,
+            mode: self.mode,
+            state: self.state.clone(),
+            payload: Bytes::new(),
+            frames: 0,
+        }
+    }
+
     /// What the delivery weighs until it is taken.
     pub fn load(&self) -> Load {
         Load {
@@ -177,6 +202,8 @@ pub(crate) struct Assembly {
     pub(crate) head: Incoming,
     /// Whether it is one of an earlier attachment: its payload is known already.
     pub(crate) resumed: bool,
+    /// Whether its payload is handed on part by part.
+    pub(crate) streamed: bool,
     parts: Vec<Bytes>,
     len: usize,
 }
@@ -186,6 +213,7 @@ impl Assembly {
         Self {
             head,
             resumed,
+            streamed: false,
             parts: Vec::new(),
             len: 0,
         }
@@ -196,17 +224,23 @@ impl Assembly {
         self.len
     }
 
+    /// What it weighs until it is whole; what has been handed on in parts weighs there.
     pub(crate) fn load(&self) -> Load {
-        Load {
-            frames: self.head.frames,
-            octets: self.len,
+        match self.streamed {
+            true => Load::default(),
+            false => Load {
+                frames: self.head.frames,
+                octets: self.len,
+            },
         }
     }
 
     pub(crate) fn push(&mut self, part: Bytes) {
         if !part.is_empty() && !self.resumed {
             self.len += part.len();
-            self.parts.push(part);
+            if !self.streamed {
+                self.parts.push(part);
+            }
         }
         self.head.frames += 1;
     }

@@ -7,8 +7,10 @@ use amqp_types::security::SaslCode;
 use amqp_types::transport::{Attach, Error, Open};
 use amqp_types::{Binary, Str, Symbol};
 
+use bytes::Bytes;
+
 use super::arena::Key;
-use super::delivery::{Incoming, Tag};
+use super::delivery::{Incoming, StreamEnd, Tag};
 use super::violation::Violation;
 
 /// A link, named within its connection.
@@ -133,6 +135,26 @@ pub enum Event {
     Aborted {
         /// The link.
         link: LinkKey,
+    },
+    /// A part of a message arrived, on a link that is told of parts. Section 2.6.14.
+    Part {
+        /// The link.
+        link: LinkKey,
+        /// The delivery, with the first part; its payload is empty.
+        first: Option<Box<Incoming>>,
+        /// The octets.
+        payload: Bytes,
+        /// How the delivery ended, with the last part.
+        end: Option<StreamEnd>,
+    },
+    /// Octets of a streamed message have been written.
+    StreamWritten {
+        /// The link.
+        link: LinkKey,
+        /// The sender's name for the message.
+        seq: u64,
+        /// How many.
+        octets: usize,
     },
     /// The sender settled a delivery that we hold. Section 2.6.12.
     DeliverySettled {

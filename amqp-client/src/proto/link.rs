@@ -11,8 +11,10 @@ use amqp_types::transport::{
     Attach, Error, ReceiverSettleMode, Role, SenderSettleMode, SequenceNo,
 };
 
+use bytes::Bytes;
+
 use super::credit::{ReceiverCredit, SenderCredit};
-use super::delivery::{Assembly, Load, Outgoing, Tag};
+use super::delivery::{Assembly, Load, Outgoing, StreamEnd, Tag};
 use super::resume::{Outstanding, Unsettled, UnsettledMap};
 
 /// How far our side of a link has come.
@@ -100,6 +102,8 @@ pub struct LinkConfig {
     /// Whether a sender answers a drain only when the application says that it has nothing more,
     /// instead of when its queue is empty.
     pub manual_drain: bool,
+    /// Whether a receiver is told of a delivery part by part, from the first transfer on.
+    pub streaming: bool,
     /// Deliveries of an earlier attachment, where there was one.
     pub resume: Option<Resume>,
 }
@@ -128,6 +132,8 @@ pub(crate) struct SenderEnd {
     pub(crate) credit: SenderCredit,
     pub(crate) queue: VecDeque<Outgoing>,
     pub(crate) progress: Option<Progress>,
+    /// Payloads that come in parts, by the number of their message.
+    pub(crate) streams: HashMap<u64, Parts>,
     /// Whether the application says when a drain is done, and whether it has.
     pub(crate) manual_drain: bool,
     pub(crate) nothing_more: bool,
@@ -142,13 +148,22 @@ pub(crate) struct SenderEnd {
 #[derive(Debug)]
 pub(crate) struct Progress {
     pub(crate) message: Outgoing,
+    pub(crate) delivery_id: u32,
     pub(crate) sent: usize,
+}
+
+/// What has come of a streamed payload and has not been written.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) parts: VecDeque<Bytes>,
+    pub(crate) end: Option<StreamEnd>,
 }
 
 #[derive(Debug)]
 pub(crate) struct ReceiverEnd {
     pub(crate) credit: ReceiverCredit,
     pub(crate) assembly: Option<Assembly>,
+    pub(crate) streaming: bool,
     /// What came on the link and has not been taken.
     pub(crate) load: Load,
     /// The largest message that we take; 0 is any. [LNK-40]
@@ -188,6 +203,7 @@ impl Link {
                 ),
                 queue: VecDeque::new(),
                 progress: None,
+                streams: HashMap::new(),
                 manual_drain: config.manual_drain,
                 nothing_more: false,
                 resume: None,
@@ -196,6 +212,7 @@ impl Link {
             Role::Receiver => End::Receiver(ReceiverEnd {
                 credit: ReceiverCredit::new(config.credit),
                 assembly: None,
+                streaming: config.streaming,
                 load: Load::default(),
                 max_message_size: attach.max_message_size.unwrap_or(0),
                 resume: HashMap::new(),
@@ -251,6 +268,7 @@ impl Link {
             }
             End::Receiver(receiver) => {
                 receiver.credit.set_auto(config.credit);
+                receiver.streaming = config.streaming;
                 receiver.max_message_size = attach.max_message_size.unwrap_or(0);
                 self.rcv_settle_mode = attach.rcv_settle_mode;
             }

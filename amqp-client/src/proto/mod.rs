@@ -29,7 +29,7 @@ mod write_buf;
 
 pub use arena::Key;
 pub use connection::{Config, Connection};
-pub use delivery::{Incoming, Load, Outgoing, Tag, TransferKind};
+pub use delivery::{Incoming, Load, Outgoing, StreamEnd, Tag, TransferKind};
 pub use event::{Event, LinkKey};
 pub use frame::ProtocolId;
 pub use link::{LinkConfig, Resume};

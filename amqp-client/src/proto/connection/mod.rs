@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 use amqp_types::Binary;
 use amqp_types::security::SaslCode;
 use amqp_types::transport::{Attach, Error, ErrorCondition, Open};
+use bytes::Bytes;
 
 pub use config::Config;
 
 use super::arena::{Arena, Key};
-use super::delivery::{Load, Outgoing};
+use super::delivery::{Load, Outgoing, StreamEnd};
 use super::event::{Event, LinkKey};
 use super::frame::{MIN_MAX_FRAME_SIZE, ProtocolId};
 use super::link::LinkConfig;
@@ -415,6 +416,11 @@ impl Connection {
     /// Queues messages on a sending link.
     pub fn send(&mut self, link: LinkKey, messages: impl IntoIterator<Item = Outgoing>) {
         self.with(link.session, |s, _| s.send(link.link, messages));
+    }
+
+    /// Hands over a part of a message that was queued as streamed, or its end.
+    pub fn stream(&mut self, link: LinkKey, seq: u64, part: Option<Bytes>, end: Option<StreamEnd>) {
+        self.with(link.session, |s, _| s.stream(link.link, seq, part, end));
     }
 
     /// The application has nothing more to send on a link that answers drains by hand.

@@ -278,9 +278,20 @@ impl Session {
                     payload: Bytes::new(),
                     frames: 0,
                 };
-                Assembly::new(head, transfer.resume)
+                let mut assembly = Assembly::new(head, transfer.resume);
+                assembly.streamed = receiver.streaming && !transfer.resume;
+                assembly
             }
         };
+        if assembly.streamed {
+            return self.on_part(
+                key,
+                assembly,
+                (transfer.aborted, transfer.more),
+                payload,
+                events,
+            );
+        }
         if transfer.aborted {
             // [LNK-30]: the credit is used; the application gets no delivery.
             if assembly.resumed {

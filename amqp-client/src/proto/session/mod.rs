@@ -6,6 +6,7 @@
 
 mod input;
 mod resume;
+mod stream;
 mod transmit;
 
 use amqp_types::messaging::DeliveryState;
@@ -14,8 +15,10 @@ use std::collections::VecDeque;
 use amqp_types::Str;
 use amqp_types::transport::{Attach, Begin, Error, Handle, Role, SequenceNo, TransferNumber};
 
+use bytes::Bytes;
+
 use super::arena::{Arena, Key};
-use super::delivery::{Held, Load, Outgoing, Sent};
+use super::delivery::{Held, Load, Outgoing, Sent, StreamEnd};
 use super::disposition::Dispositions;
 use super::event::{Event, LinkKey};
 use super::link::{End, Link, LinkConfig, Local, Remote};
@@ -375,6 +378,40 @@ impl Session {
             sender.queue.extend(messages);
             self.make_ready(key);
         }
+    }
+
+    /// A part of a message that is streamed, or its end.
+    pub(crate) fn stream(
+        &mut self,
+        key: Key,
+        seq: u64,
+        part: Option<Bytes>,
+        end: Option<StreamEnd>,
+    ) {
+        let Some(sender) = self.links.get_mut(key).and_then(Link::sender) else {
+            return;
+        };
+        let begun = sender
+            .progress
+            .as_ref()
+            .is_some_and(|p| p.message.seq == seq);
+        if !begun
+            && sender
+                .queue
+                .binary_search_by_key(&seq, |message| message.seq)
+                .is_err()
+        {
+            return;
+        }
+        let stream = sender.streams.entry(seq).or_default();
+        if stream.end.is_none() {
+            stream.parts.extend(part.filter(|part| !part.is_empty()));
+            stream.end = end;
+            if end == Some(StreamEnd::Aborted) {
+                stream.parts.clear();
+            }
+        }
+        self.make_ready(key);
     }
 
     /// The application has nothing more to send: a drain that waits for that is done once what is

@@ -11,7 +11,7 @@ use amqp_types::transport::{
 };
 
 use super::super::arena::Key;
-use super::super::delivery::{Outgoing, Sent, TransferKind};
+use super::super::delivery::{Outgoing, Sent, StreamEnd, TransferKind};
 use super::super::event::{Event, LinkKey};
 use super::super::frame::{
     AMQP_FRAME, FirstTransfer, TransferHead, begin_frame, end_frame, put_frame,
@@ -301,6 +301,9 @@ impl Session {
         let End::Sender(sender) = &mut link.end else {
             return false;
         };
+        if let Some(progress) = sender.progress.take_if(|progress| progress.message.stream) {
+            return self.write_stream(key, progress, None, cx);
+        }
         if let Some(progress) = sender.progress.take() {
             let head = TransferHead {
                 handle,
@@ -309,6 +312,18 @@ impl Session {
             sender.progress = write_part(progress, head, self.output, cx);
             self.count_frame();
             return true;
+        }
+        if let Some(waits) = sender.queue.front().filter(|message| message.stream) {
+            let seq = waits.seq;
+            match sender.streams.get(&seq) {
+                Some(stream) if stream.end == Some(StreamEnd::Aborted) => {
+                    // Nothing of it has been written: nobody ever hears of it.
+                    sender.queue.pop_front();
+                    return self.forget_stream(key, seq, cx);
+                }
+                Some(stream) if !stream.parts.is_empty() || stream.end.is_some() => {}
+                _ => return false,
+            }
         }
         if sender.queue.is_empty() || !sender.credit.take() {
             return false;
@@ -341,6 +356,22 @@ impl Session {
             return true;
         }
         note_sent(cx.events, name, &message);
+        if message.stream {
+            if !message.settled {
+                let sent = Sent {
+                    link: key,
+                    message: message.clone(),
+                    remote: None,
+                };
+                self.sent.push(delivery_id, sent);
+            }
+            let progress = Progress {
+                message,
+                delivery_id,
+                sent: 0,
+            };
+            return self.write_stream(key, progress, Some(tag), cx);
+        }
         let small = message.state.is_none()
             && message.payload.len() + HEAD_BOUND + tag.as_bytes().len() <= cx.max_frame;
         if small {
@@ -362,6 +393,7 @@ impl Session {
         } else {
             let progress = Progress {
                 message: message.clone(),
+                delivery_id,
                 sent: 0,
             };
             let progress = write_part(progress, head, self.output, cx);
@@ -383,7 +415,7 @@ impl Session {
         true
     }
 
-    fn count_frame(&mut self) {
+    pub(super) fn count_frame(&mut self) {
         self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
         self.remote_incoming_window -= 1;
     }
