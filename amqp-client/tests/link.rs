@@ -192,8 +192,10 @@ async fn every_outcome_comes_back_with_its_fields() {
         deliveries.push(receiver.recv().await.expect("a delivery comes"));
     }
     let error = amqp_client::types::transport::Error::new(ErrorCondition::NotAllowed);
-    let mut modified = amqp_client::types::messaging::Modified::default();
-    modified.delivery_failed = Some(true);
+    let modified = amqp_client::types::messaging::Modified {
+        delivery_failed: Some(true),
+        ..Default::default()
+    };
     drop(receiver);
     deliveries[4].accept();
     deliveries[3].reject(error.clone());

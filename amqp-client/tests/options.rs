@@ -32,9 +32,10 @@ fn selector() -> Source {
         Symbol::from_static("selector"),
         Some(SelectorFilter::from("colour = 'green'").into()),
     );
-    let mut source = Source::default();
-    source.filter = Some(filters);
-    source
+    Source {
+        filter: Some(filters),
+        ..Source::default()
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,9 +12,11 @@
 //! 5. events: deliveries and outcomes go to the handles in batches, one lock a link.
 
 mod command;
+mod commands;
 mod dispatch;
 mod link;
 mod notice;
+mod outcomes;
 mod receiver;
 mod sender;
 mod session;

@@ -149,6 +149,10 @@ impl ReceiverShared {
             {
                 let mut state = self.lock();
                 if let Some(stream) = state.streams.pop_front() {
+                    if stream.is_settled() {
+                        state.work.consumed += 1;
+                        self.schedule(&mut state);
+                    }
                     if !state.streams.is_empty() {
                         self.arrived.notify_one();
                     }
@@ -170,13 +174,6 @@ impl ReceiverShared {
         if state.work.load.frames >= self.report || !more_waiting {
             self.schedule(&mut state);
         }
-    }
-
-    /// A streamed delivery that came settled has been taken.
-    pub(super) fn stream_consumed(self: &Arc<Self>) {
-        let mut state = self.lock();
-        state.work.consumed += 1;
-        self.schedule(&mut state);
     }
 
     /// Reports the outcome of a delivery. Deliveries of a link that is over are past settling; those

@@ -94,6 +94,11 @@ impl Drop for PartWriter {
 }
 
 impl PartReader {
+    /// Whether the sender had settled the delivery when it began.
+    pub(super) fn is_settled(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.settled)
+    }
+
     /// The delivery without its payload; there is one until it has been taken.
     pub(crate) fn take_head(&mut self) -> Option<Incoming> {
         self.head.take()

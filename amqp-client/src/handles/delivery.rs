@@ -85,8 +85,9 @@ impl Delivery {
 
     /// The message is invalid and can not be processed. Section 3.4.3.
     pub fn reject(&self, error: impl Into<Option<transport::Error>>) {
-        let mut rejected = Rejected::default();
-        rejected.error = error.into().map(Box::new);
+        let rejected = Rejected {
+            error: error.into().map(Box::new),
+        };
         self.settle(Outcome::Rejected(rejected));
     }
 

@@ -117,10 +117,6 @@ impl ReceiverCredit {
         self.credit
     }
 
-    pub(crate) fn outstanding(&self) -> u32 {
-        self.outstanding
-    }
-
     pub(crate) fn draining(&self) -> bool {
         self.drain
     }
@@ -259,7 +255,7 @@ mod tests {
         assert!(!receiver.top_up(), "four of ten are not half");
         receiver.consumed(1);
         assert!(receiver.top_up());
-        assert_eq!(receiver.credit() + receiver.outstanding(), 10);
+        assert_eq!(receiver.credit() + receiver.outstanding, 10);
         assert_eq!(receiver.delivery_count(), Some(8));
     }
 }

@@ -29,10 +29,6 @@ impl Dispositions {
         self.entries.push(Entry { id, settled, state });
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.entries.clear();
-    }
-
     /// Hands out the frames that report everything that is owed, in the order of the ids, each as
     /// wide as equal neighbours allow. `held_between` says whether a delivery that is not among
     /// the owed ones lies strictly between two ids: a range never covers one.

@@ -34,9 +34,7 @@ pub(crate) enum Local {
     },
     Attached,
     DetachOwed(DetachOwed),
-    Detached {
-        closed: bool,
-    },
+    Detached,
 }
 
 /// A detach that has to be written.
@@ -351,8 +349,7 @@ impl Link {
 
     /// Whether neither side needs the link any more, so that its handles are free. [LNK-23]
     pub(crate) fn is_gone(&self) -> bool {
-        matches!(self.local, Local::Detached { .. })
-            && matches!(self.remote, Remote::Detached { .. })
+        matches!(self.local, Local::Detached) && matches!(self.remote, Remote::Detached { .. })
     }
 }
 

@@ -29,11 +29,6 @@ impl<T> Ring<T> {
         self.live
     }
 
-    /// Whether nothing is held.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.live == 0
-    }
-
     /// Adds an entry whose id follows every id that is held.
     pub(crate) fn push(&mut self, id: u32, value: T) {
         debug_assert!(
@@ -211,7 +206,7 @@ mod tests {
             true
         });
         assert_eq!(seen, 3);
-        assert!(held.is_empty());
+        assert_eq!(held.len(), 0);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! Decides whether a frame is legal where it arrives and what it changes. Nothing is written here:
 //! what is owed is marked. Sections 2.5.6, 2.6, 2.7.3 to 2.7.8.
 
-use amqp_types::messaging::DeliveryState;
 use std::collections::VecDeque;
 
 use amqp_types::transport::{
@@ -437,7 +436,7 @@ impl Session {
             closed: detach.closed,
         };
         link.input = None;
-        let by_peer = !matches!(link.local, Local::DetachOwed(_) | Local::Detached { .. });
+        let by_peer = !matches!(link.local, Local::DetachOwed(_) | Local::Detached);
         if let Some(receiver) = link.receiver()
             && let Some(assembly) = receiver.assembly.take()
         {
@@ -448,7 +447,7 @@ impl Session {
         if by_peer {
             if matches!(link.local, Local::Offered) {
                 // Nobody answered the attach yet: there is nothing of ours to detach.
-                link.local = Local::Detached { closed: true };
+                link.local = Local::Detached;
             } else {
                 link.detach(detach.closed, None);
                 self.owe(key);

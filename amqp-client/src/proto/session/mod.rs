@@ -481,7 +481,7 @@ impl Session {
         };
         let may_flow = !matches!(
             link.local,
-            Local::DetachOwed(_) | Local::Detached { .. } | Local::Offered
+            Local::DetachOwed(_) | Local::Detached | Local::Offered
         );
         let Some(receiver) = link.receiver() else {
             return;

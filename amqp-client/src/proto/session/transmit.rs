@@ -185,7 +185,7 @@ impl Session {
         frame.closed = closed;
         frame.error = error.take();
         cx.frame(channel, &frame);
-        link.local = Local::Detached { closed };
+        link.local = Local::Detached;
         link.listed = false;
         if link.is_gone() {
             self.free_link(key);

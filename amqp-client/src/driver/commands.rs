@@ -1,0 +1,246 @@
+//! What commands do to the engine.
+//!
+//! Decides which verb of the engine each command is. What happens in return is [`super::dispatch`].
+
+use amqp_types::transport::Attach;
+
+use super::receiver::Settlement;
+use super::{AttachOrder, Command, Driver, LinkEntry, Notice, SessionEntry, SessionShared};
+use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
+use crate::proto::Load;
+
+impl Driver {
+    pub(super) fn take_commands(&mut self) {
+        let mut commands = std::mem::take(&mut self.commands);
+        self.shared.swap(&mut commands);
+        for command in commands.drain(..) {
+            self.handle_command(command);
+        }
+        self.commands = commands;
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        match command {
+            Command::Outbox(link) => {
+                if let Some(key) = link.take_outbox(&mut self.outbox) {
+                    self.engine.send(key, self.outbox.drain(..));
+                }
+                self.outbox.clear();
+            }
+            Command::Stream {
+                link,
+                seq,
+                part,
+                end,
+            } => {
+                if let Some(key) = link.key() {
+                    self.engine.stream(key, seq, part, end);
+                }
+            }
+            Command::Inbox(link) => {
+                let mut work = std::mem::take(&mut self.work);
+                if let Some(key) = link.take_work(&mut work) {
+                    for Settlement {
+                        id,
+                        up_to,
+                        settled,
+                        state,
+                    } in work.settlements.drain(..)
+                    {
+                        match state {
+                            Some(state) if up_to => {
+                                self.engine.settle_up_to(key, id, &state, settled)
+                            }
+                            state => self.engine.settle(key.session, id, state, settled),
+                        }
+                    }
+                    if work.load != Load::default() {
+                        self.engine.taken(key, work.load);
+                    }
+                    if work.consumed > 0 {
+                        self.engine.consumed(key, work.consumed);
+                    }
+                }
+                work.settlements.clear();
+                (work.load, work.consumed) = (Load::default(), 0);
+                self.work = work;
+            }
+            Command::Begin {
+                session,
+                config,
+                reply,
+            } => match self.engine.begin(config) {
+                Some(key) => {
+                    session.set_key(key);
+                    let entry = SessionEntry {
+                        shared: session,
+                        begun: reply,
+                        ended: Vec::new(),
+                    };
+                    self.sessions.insert(key, entry);
+                }
+                None => {
+                    let error = limit(
+                        ErrorScope::Session,
+                        "no channel is left for another session",
+                    );
+                    session.finish(error.clone());
+                    answer(reply, Err(error));
+                }
+            },
+            Command::End {
+                session,
+                error,
+                reply,
+            } => match session.key() {
+                Some(key) => {
+                    self.engine.end(key, error);
+                    if let Some(entry) = self.sessions.get_mut(&key) {
+                        entry.ended.extend(reply);
+                    }
+                }
+                None => answer(reply, Ok(())),
+            },
+            Command::Attach {
+                session,
+                order,
+                reply,
+            } => self.attach(&session, order, reply),
+            Command::Accept { link, order } => {
+                let AttachOrder {
+                    shared,
+                    attach,
+                    config,
+                } = order;
+                shared.attach(link);
+                if let Some(entry) = self.links.get_mut(&link) {
+                    entry.shared = shared;
+                    self.engine.accept_link(link, attach, config);
+                } else {
+                    shared.finish(&Error::closed_locally(ErrorScope::Link), true);
+                }
+            }
+            Command::Refuse {
+                link,
+                attach,
+                error,
+            } => {
+                self.links.remove(&link);
+                self.engine.refuse_link(link, attach, error);
+            }
+            Command::Detach {
+                link,
+                closed,
+                error,
+                reply,
+            } => match link.key() {
+                Some(key) => {
+                    self.engine.detach(key, closed, error);
+                    if let Some(entry) = self.links.get_mut(&key) {
+                        entry.closing |= closed;
+                        entry.detached.extend(reply);
+                    }
+                }
+                None => answer(reply, Ok(())),
+            },
+            Command::Credit { link, credit } => {
+                if let Some(key) = link.key() {
+                    self.engine.set_credit(key, credit);
+                }
+            }
+            Command::AddCredit { link, more } => {
+                if let Some(key) = link.key() {
+                    self.engine.add_credit(key, more);
+                }
+            }
+            Command::AutoCredit { link, window } => {
+                if let Some(key) = link.key() {
+                    self.engine.set_auto_credit(key, window);
+                }
+            }
+            Command::Drain { link, reply } => match link.key() {
+                Some(key) => {
+                    if let Some(entry) = self.links.get_mut(&key) {
+                        entry.drained.push(reply);
+                    }
+                    self.engine.drain(key);
+                }
+                None => drop(reply.send(Err(Error::closed_locally(ErrorScope::Link)))),
+            },
+            Command::Drained(link) => {
+                if let Some(key) = link.key() {
+                    self.engine.drained(key);
+                }
+            }
+            Command::Close { error } => {
+                let deadline = tokio::time::Instant::now().into_std() + self.close_deadline;
+                self.give_up.get_or_insert(deadline);
+                self.engine.close(error);
+            }
+            Command::Tap(tap) => {
+                self.tap = Some(tap);
+                self.notice(|| Notice::Tapped);
+                for entry in self.sessions.values() {
+                    let session = entry.shared.clone();
+                    self.notice(|| Notice::SessionBegun {
+                        session,
+                        by_peer: true,
+                    });
+                }
+            }
+            Command::Authenticated(verdict) => {
+                self.identity = verdict.identity;
+                self.engine.sasl_outcome(verdict.code, None);
+            }
+        }
+    }
+
+    fn attach(
+        &mut self,
+        session: &SessionShared,
+        order: AttachOrder,
+        reply: super::Reply<Box<Attach>>,
+    ) {
+        let AttachOrder {
+            shared,
+            attach,
+            config,
+        } = order;
+        let key = session
+            .key()
+            .and_then(|key| self.engine.attach(key, attach, config));
+        match key {
+            Some(key) => {
+                shared.attach(key);
+                let entry = LinkEntry {
+                    shared,
+                    attached: Some(reply),
+                    detached: Vec::new(),
+                    closing: false,
+                    stream: None,
+                    drained: Vec::new(),
+                };
+                self.links.insert(key, entry);
+            }
+            None => {
+                let error = match session.key() {
+                    Some(_) => limit(ErrorScope::Link, "no handle is left for another link"),
+                    None => session.over_error(),
+                };
+                shared.finish(&error, false);
+                drop(reply.send(Err(error)));
+            }
+        }
+    }
+}
+
+/// Tells whoever waits, if anybody does.
+pub(super) fn answer(reply: Option<super::Reply<()>>, result: Result<(), Error>) {
+    if let Some(reply) = reply {
+        let _ = reply.send(result);
+    }
+}
+
+fn limit(scope: ErrorScope, what: &str) -> Error {
+    Error::new(ErrorKind::Limit, scope, Initiator::Library, what)
+}
