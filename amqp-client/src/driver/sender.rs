@@ -364,6 +364,11 @@ impl SenderShared {
         }
     }
 
+    /// Takes the outcomes that there are.
+    pub(crate) fn try_collect(&self, outcomes: &mut Vec<(u64, Outcome)>) {
+        outcomes.append(&mut self.lock().collected);
+    }
+
     /// Waits until `ready` holds or the link is over.
     async fn wait<R>(&self, mut ready: impl FnMut(&SenderState) -> Option<R>) -> Result<R, Error> {
         loop {

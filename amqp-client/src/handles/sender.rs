@@ -218,6 +218,37 @@ impl Sender {
         self.inner.shared.collect(outcomes).await
     }
 
+    /// Like [`enqueue_collected`](Self::enqueue_collected) if there is room now; `Ok(None)` when there
+    /// is not.
+    ///
+    /// # Errors
+    /// Limit when the message is larger than the peer takes; whatever ended the link.
+    pub fn try_enqueue_collected(
+        &self,
+        message: impl Sendable,
+        settings: SendSettings,
+    ) -> Result<Option<u64>, Error> {
+        let options = SendOptions {
+            collect: true,
+            ..settings.options(self.inner.settled)
+        };
+        match self
+            .inner
+            .shared
+            .try_enqueue(&Encodable(&message), &options)
+        {
+            Ok(ticket) => Ok(Some(ticket.seq)),
+            Err(Refusal::Full) => Ok(None),
+            Err(Refusal::Over(error)) => Err(error),
+        }
+    }
+
+    /// Appends the outcomes that there are now, as [`collect_outcomes`](Self::collect_outcomes)
+    /// does, which waits for some.
+    pub fn try_collect_outcomes(&self, outcomes: &mut Vec<(u64, Outcome)>) {
+        self.inner.shared.try_collect(outcomes);
+    }
+
     pub(super) async fn wait_and_put(
         &self,
         message: &impl Sendable,

@@ -425,7 +425,7 @@ impl Connection {
 
     /// The application has nothing more to send on a link that answers drains by hand.
     pub fn drained(&mut self, link: LinkKey) {
-        self.with(link.session, |s, _| s.drained(link.link));
+        self.with(link.session, |s, events| s.drained(link.link, events));
     }
 
     /// Takes back a message that has not been handed to the transport; answers whether it was there.

@@ -161,7 +161,7 @@ impl Session {
             self.owe(key);
         }
         if flow.drain && credit != Some(0) {
-            self.finish_drain(key);
+            self.finish_drain(key, events);
         } else if flow.drain && credit == Some(0) {
             // Nothing could be sent: the partner waits for an answer all the same.
             self.answer_flow(key);

@@ -416,18 +416,19 @@ impl Session {
 
     /// The application has nothing more to send: a drain that waits for that is done once what is
     /// queued has been written. [LNK-31]
-    pub(crate) fn drained(&mut self, key: Key) {
+    pub(crate) fn drained(&mut self, key: Key, events: &mut VecDeque<Event>) {
         if let Some(link) = self.links.get_mut(key)
             && let Some(sender) = link.sender()
             && sender.credit.draining()
         {
             sender.nothing_more = true;
-            self.finish_drain(key);
+            self.finish_drain(key, events);
         }
     }
 
     /// Gives the rest of the credit back and answers, when a drain has come to that.
-    fn finish_drain(&mut self, key: Key) {
+    fn finish_drain(&mut self, key: Key, events: &mut VecDeque<Event>) {
+        let name = self.name(key);
         if let Some(link) = self.links.get_mut(key)
             && link.may_finish_drain()
             && let Some(sender) = link.sender()
@@ -436,6 +437,11 @@ impl Session {
             sender.credit.drained();
             sender.nothing_more = false;
             link.flow_owed = true;
+            events.push_back(Event::Credit {
+                link: name,
+                credit: 0,
+                drain: true,
+            });
             self.owe(key);
         }
     }

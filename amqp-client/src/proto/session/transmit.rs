@@ -267,7 +267,7 @@ impl Session {
                 left -= 1;
                 if !self.write_transfer(key, cx) {
                     self.ready.pop_front();
-                    self.idle(key);
+                    self.idle(key, cx.events);
                     break;
                 }
             }
@@ -276,7 +276,7 @@ impl Session {
     }
 
     /// A sender has nothing more to send for now: it leaves the queue, and a drain is answered. [LNK-31]
-    fn idle(&mut self, key: Key) {
+    fn idle(&mut self, key: Key, events: &mut VecDeque<Event>) {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
@@ -284,7 +284,7 @@ impl Session {
             return;
         };
         sender.ready = false;
-        self.finish_drain(key);
+        self.finish_drain(key, events);
     }
 
     /// Writes one transfer frame of a link. Answers `false` when the link has nothing to send or
