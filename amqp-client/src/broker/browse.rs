@@ -15,11 +15,14 @@ pub(super) struct Browse {
 
 impl Browse {
     /// Serves the link until it is over.
-    pub(super) async fn run(self) {
-        let queue = self.node.queue();
+    pub(super) async fn run(mut self) {
+        let queue = self.node.queue().clone();
         queue.join_browser(self.id, self.outlet.wake.clone());
-        let (mut place, mut hand) = (0, Vec::new());
+        let (mut place, mut hand, mut outcomes) = (0, Vec::new(), Vec::new());
         loop {
+            // No outcome changes a message that was only looked at. [SRC-15]
+            self.outlet.sender.try_collect_outcomes(&mut outcomes);
+            outcomes.clear();
             let credit = self.outlet.credit();
             let next = match queue.browse(place, credit.messages as usize, &mut hand) {
                 Ok(next) => next,
@@ -42,7 +45,7 @@ impl Browse {
                 Err(Over) => break,
             };
             if let Some(pause) = pause
-                && let Err(Over) = self.outlet.pause(pause).await
+                && let Err(Over) = self.outlet.pause(pause, &mut outcomes).await
             {
                 break;
             }
@@ -54,9 +57,7 @@ impl Browse {
     fn show(&self, hand: &mut Vec<Stored>) -> Result<Option<u64>, Over> {
         for message in hand.drain(..) {
             match self.outlet.send(&message) {
-                // No outcome changes a message that was only looked at. [SRC-15]
-                Sent::Yes(receipt) => drop(receipt),
-                Sent::TooLarge => {}
+                Sent::Yes(_) | Sent::TooLarge => {}
                 Sent::Full => return Ok(Some(message.place)),
                 Sent::Over => return Err(Over),
             }

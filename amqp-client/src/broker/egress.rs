@@ -3,15 +3,15 @@
 //! Decides how much is sent and what an outcome does to the message. Who gets which message is the
 //! queue's decision. Sections 2.6, 3.3, 3.4.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use amqp_types::messaging::{Outcome, Rejected};
+use amqp_types::messaging::{Outcome, Rejected, Released};
 
 use super::nodes::Use;
 use super::outlet::{Outlet, Over, Pause, Sent};
 use super::queue::{Deleted, Queue};
 use super::stored::{ConsumerId, Stored};
-use super::unsettled::{Ended, Unsettled};
 
 /// The broker's end of a link that empties a queue.
 pub(super) struct Egress {
@@ -22,10 +22,11 @@ pub(super) struct Egress {
     default_outcome: Option<Outcome>,
     dead_letters: Option<Arc<Queue>>,
 
-    unsettled: Unsettled,
+    /// Messages under way, by their numbers.
+    unsettled: HashMap<u64, Stored>,
     /// Messages that were dealt to this link.
     hand: Vec<Stored>,
-    ended: Vec<Ended>,
+    outcomes: Vec<(u64, Outcome)>,
     archived: Vec<Stored>,
     returned: Vec<Stored>,
 }
@@ -57,14 +58,14 @@ impl Egress {
         dead_letters: Option<Arc<Queue>>,
     ) -> Self {
         Self {
-            unsettled: Unsettled::new(outlet.wake.clone()),
             outlet,
             node,
             id,
             default_outcome,
             dead_letters,
+            unsettled: HashMap::new(),
             hand: Vec::new(),
-            ended: Vec::new(),
+            outcomes: Vec::new(),
             archived: Vec::new(),
             returned: Vec::new(),
         }
@@ -78,9 +79,17 @@ impl Egress {
             // The peer's own end of the link is of no interest any more.
             let _ = self.outlet.sender.close_with_error(Deleted.into()).await;
         }
-        // What was under way has learnt of the end, and goes back.
         self.node.queue().leave(self.id);
         self.returned.append(&mut self.hand);
+        self.sweep();
+        // What is still under way will never come to an outcome of its own.
+        let unknown = self
+            .default_outcome
+            .take()
+            .unwrap_or(Outcome::Released(Released {}));
+        for (_, message) in std::mem::take(&mut self.unsettled) {
+            self.apply(unknown.clone(), message);
+        }
         self.sweep();
     }
 
@@ -92,7 +101,7 @@ impl Egress {
                 Err(stop) => return stop,
             };
             if let Some(pause) = pause
-                && let Err(Over) = self.outlet.pause(pause).await
+                && let Err(Over) = self.outlet.pause(pause, &mut self.outcomes).await
             {
                 return Stop::LinkOver;
             }
@@ -116,7 +125,9 @@ impl Egress {
         for mut message in hand.by_ref() {
             match self.outlet.send(&message) {
                 Sent::Yes(_) if self.outlet.settled => self.archived.push(message),
-                Sent::Yes(receipt) => self.unsettled.push(receipt, message, &mut self.ended),
+                Sent::Yes(number) => {
+                    self.unsettled.insert(number, message);
+                }
                 Sent::TooLarge => {
                     message.refuse_by(self.id);
                     self.returned.push(message);
@@ -139,34 +150,14 @@ impl Egress {
 
     /// Does to messages what their outcomes ask for, and tells the queue.
     fn sweep(&mut self) {
-        self.unsettled.collect(&mut self.ended);
-        let mut dead = Vec::new();
-        for (message, outcome) in self.ended.drain(..) {
-            let outcome = outcome.ok().or_else(|| self.default_outcome.clone());
-            let (mut message, consumer) = (message, self.id);
-            match outcome {
-                Some(Outcome::Rejected(Rejected { error })) => {
-                    if self.dead_letters.is_some() {
-                        dead.push(message.clone().into_dead(error.map(|error| *error)));
-                    }
-                    self.archived.push(message);
-                }
-                Some(Outcome::Released(_)) | None => self.returned.push(message),
-                Some(Outcome::Modified(modified)) => {
-                    message.modify(modified, consumer);
-                    self.returned.push(message);
-                }
-                Some(Outcome::Accepted(_) | Outcome::Declared(_) | Outcome::Other(_)) => {
-                    self.archived.push(message);
-                }
+        self.outlet.sender.try_collect_outcomes(&mut self.outcomes);
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        for (number, outcome) in outcomes.drain(..) {
+            if let Some(message) = self.unsettled.remove(&number) {
+                self.apply(outcome, message);
             }
         }
-        if let Some(queue) = &self.dead_letters
-            && !dead.is_empty()
-        {
-            // A dead-letter queue that is full lets them go.
-            let _ = queue.put(&mut dead);
-        }
+        self.outcomes = outcomes;
         if self.archived.is_empty() && self.returned.is_empty() {
             return;
         }
@@ -175,5 +166,26 @@ impl Egress {
             .settle(&self.archived, self.returned.drain(..));
         self.archived.clear();
         self.node.review();
+    }
+
+    fn apply(&mut self, outcome: Outcome, mut message: Stored) {
+        match outcome {
+            Outcome::Rejected(Rejected { error }) => {
+                if let Some(queue) = &self.dead_letters {
+                    let dead = message.clone().into_dead(error.map(|error| *error));
+                    // A dead-letter queue that is full lets it go.
+                    let _ = queue.put(&mut vec![dead]);
+                }
+                self.archived.push(message);
+            }
+            Outcome::Released(_) => self.returned.push(message),
+            Outcome::Modified(modified) => {
+                message.modify(modified, self.id);
+                self.returned.push(message);
+            }
+            Outcome::Accepted(_) | Outcome::Declared(_) | Outcome::Other(_) => {
+                self.archived.push(message);
+            }
+        }
     }
 }

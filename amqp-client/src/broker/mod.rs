@@ -48,7 +48,6 @@ mod serve;
 mod settings;
 mod stored;
 mod terminus;
-mod unsettled;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

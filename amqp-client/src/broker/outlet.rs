@@ -1,15 +1,16 @@
 //! The sending end of a link, as consumers and browsers of a queue use it.
 //!
-//! Decides when a link task has to wait, and for what. What is sent is left to the task.
-//! Section 2.6.7.
+//! Decides when a link task has to wait, and for what, and when a drain is answered. What is sent is
+//! left to the task. Section 2.6.7.
 
 use std::sync::Arc;
 
+use amqp_types::messaging::Outcome;
 use tokio::sync::Notify;
 
 use super::stored::Stored;
 use crate::error::ErrorScope;
-use crate::handles::{Receipt, Sender};
+use crate::handles::{SendSettings, Sender};
 
 /// A link that the peer receives on.
 #[derive(Debug)]
@@ -17,8 +18,10 @@ pub(super) struct Outlet {
     pub(super) sender: Sender,
     /// Whether messages are sent settled.
     pub(super) settled: bool,
-    /// Notified by the queue and by outcomes.
+    /// Notified by the queue.
     pub(super) wake: Arc<Notify>,
+    /// Whether the drain that the peer asked for has been answered.
+    drained: bool,
 }
 
 /// The link is over.
@@ -28,7 +31,8 @@ pub(super) struct Over;
 /// What became of an attempt to send.
 #[derive(Debug)]
 pub(super) enum Sent {
-    Yes(Receipt),
+    /// It is on its way, under this number.
+    Yes(u64),
     /// As much is under way as may be.
     Full,
     /// The peer takes no message of this size.
@@ -57,6 +61,7 @@ impl Outlet {
             sender,
             settled,
             wake: Arc::new(Notify::new()),
+            drained: false,
         }
     }
 
@@ -68,27 +73,49 @@ impl Outlet {
     }
 
     pub(super) fn send(&self, message: &Stored) -> Sent {
-        match self.sender.try_enqueue(message) {
-            Ok(Some(receipt)) => Sent::Yes(receipt),
+        match self
+            .sender
+            .try_enqueue_collected(message, SendSettings::default())
+        {
+            Ok(Some(number)) => Sent::Yes(number),
             Ok(None) => Sent::Full,
             Err(error) if error.scope() == ErrorScope::Delivery => Sent::TooLarge,
             Err(_) => Sent::Over,
         }
     }
 
-    /// Waits until there may be something to do.
-    pub(super) async fn pause(&self, pause: Pause) -> Result<(), Over> {
+    /// Waits until there may be something to do; outcomes that come meanwhile are appended. A peer
+    /// that drains gets its answer: what it has credit for is not there. [LNK-31]
+    pub(super) async fn pause(
+        &mut self,
+        pause: Pause,
+        outcomes: &mut Vec<(u64, Outcome)>,
+    ) -> Result<(), Over> {
         match pause {
-            Pause::Idle(credit) => tokio::select! {
-                () = self.wake.notified() => Ok(()),
-                changed = self.sender.flow_changed(credit.messages, credit.drain) => changed.map_err(|_| Over),
-            },
+            Pause::Idle(credit) => {
+                self.drained &= credit.drain && credit.messages == 0;
+                if credit.drain && !self.drained {
+                    self.drained = true;
+                    self.sender.drained();
+                    if credit.messages > 0 {
+                        // The credit is as good as gone: nothing is sent on it any more.
+                        let gone = self.sender.flow_changed(credit.messages, credit.drain);
+                        return gone.await.map_err(|_| Over);
+                    }
+                }
+                tokio::select! {
+                    () = self.wake.notified() => Ok(()),
+                    changed = self.sender.flow_changed(credit.messages, credit.drain) => changed.map_err(|_| Over),
+                    ended = self.sender.collect_outcomes(outcomes) => ended.map_err(|_| Over),
+                }
+            }
             // Settled messages make room when they are written, the others when they end.
             Pause::Full if self.settled => self.sender.flush().await.map_err(|_| Over),
-            Pause::Full => tokio::select! {
-                () = self.wake.notified() => Ok(()),
-                _ = self.sender.closed() => Err(Over),
-            },
+            Pause::Full => self
+                .sender
+                .collect_outcomes(outcomes)
+                .await
+                .map_err(|_| Over),
         }
     }
 }

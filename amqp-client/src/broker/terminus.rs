@@ -184,7 +184,7 @@ fn consume(attach: &Attach, container: &str, nodes: &Arc<Nodes>) -> Result<Plan,
         copy,
         settled: attach.snd_settle_mode == SenderSettleMode::Settled,
         default_outcome: source.default_outcome.clone(),
-        options: SenderOptions::new().source(source),
+        options: SenderOptions::new().source(source).manual_drain(),
         node,
     })
 }
