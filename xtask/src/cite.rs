@@ -96,24 +96,18 @@ impl<'a> Report<'a> {
         report
     }
 
+    /// Cited where it is done and where it is shown; what a rule waited for has come then.
     fn is_covered(&self, id: Id) -> bool {
-        let free = self
-            .requirements
-            .rules
-            .get(&id)
-            .is_some_and(|rule| rule.waiting.is_none() && rule.exception.is_none());
-        free && self.in_code.contains(&id) && self.in_tests.contains(&id)
+        let rule = self.requirements.rules.get(&id);
+        let counts = rule.is_some_and(|rule| rule.exception.is_none());
+        counts && self.in_code.contains(&id) && self.in_tests.contains(&id)
     }
 
     fn status(&self, id: Id, rule: &Rule) -> Status {
         match rule {
-            Rule {
-                exception: Some(_), ..
-            } => Status::Exception,
-            Rule {
-                waiting: Some(_), ..
-            } => Status::Waiting,
+            rule if rule.exception.is_some() => Status::Exception,
             _ if self.is_covered(id) => Status::Covered,
+            rule if rule.waiting.is_some() => Status::Waiting,
             rule if rule.level.binds() => Status::Open,
             _ => Status::Optional,
         }

@@ -107,7 +107,7 @@ impl Requirements {
         Ok(Self { lines, rules })
     }
 
-    /// The text with `covered = true` set for these rules and for no other.
+    /// The text with `covered = true` set for these rules and for no other; a covered rule waits no more.
     pub(super) fn with_covered(&self, covered: impl Fn(Id) -> bool) -> String {
         let heads: BTreeMap<usize, Id> = self
             .rules
@@ -117,9 +117,6 @@ impl Requirements {
         let mut out = String::new();
         let mut pending = false;
         for (number, line) in self.lines.iter().enumerate() {
-            if line == "covered = true" {
-                continue;
-            }
             // After the last key of the table: before the empty line that closes it.
             if pending && line.is_empty() {
                 out.push_str("covered = true\n");
@@ -127,6 +124,9 @@ impl Requirements {
             }
             if let Some(id) = heads.get(&number) {
                 pending = covered(*id);
+            }
+            if line == "covered = true" || (pending && line.starts_with("waiting = ")) {
+                continue;
             }
             out.push_str(line);
             out.push('\n');
@@ -259,6 +259,16 @@ mod tests {
         let again = Requirements::parse(&recorded).unwrap();
         assert!(again.rules[&first].covered);
         assert_eq!(again.with_covered(|_| false), TWO);
+    }
+
+    #[test]
+    fn a_covered_rule_waits_no_more() {
+        let read = Requirements::parse(TWO).unwrap();
+        let recorded = read.with_covered(|id| id == Id::parse("LNK-02").unwrap());
+        assert_eq!(
+            recorded,
+            TWO.replace("waiting = \"later\"", "covered = true")
+        );
     }
 
     #[test]
