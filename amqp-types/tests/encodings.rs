@@ -1,7 +1,7 @@
 //! The generated table of encodings beside what the codec does with each format code.
 
-use amqp_types::types::ENCODINGS;
 use amqp_types::codec::{Category, Encoding};
+use amqp_types::types::ENCODINGS;
 use amqp_types::{Decode, DecodeErrorKind, Value};
 use bytes::Bytes;
 

@@ -142,7 +142,7 @@ impl Encode for char {
 }
 
 /// Types with one encoding: a code, then the octets in network byte order.
-// [TYP-06] [TYP-09]
+// [TYP-06] [TYP-09] [TYP-15]
 macro_rules! one_encoding {
     ($($type:ty, $code:ident, $width:literal, $from:expr, $into:expr;)*) => { $(
         impl Decode for $type {

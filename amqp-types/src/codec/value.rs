@@ -94,7 +94,7 @@ fn read_fixed(value: &mut Value, code: u8, d: &mut Decoder<'_>) -> Result<(), De
     Ok(())
 }
 
-// [TYP-11]
+// [TYP-04] [TYP-11]
 impl Encode for Value {
     fn encode(&self, out: &mut BytesMut) {
         match self {

@@ -9,6 +9,7 @@ mod build;
 mod check;
 mod convert;
 mod encoded;
+mod format;
 mod message_codec;
 mod sections;
 #[cfg(feature = "proptest")]
