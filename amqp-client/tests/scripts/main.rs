@@ -1,0 +1,8 @@
+//! The engine against the standard, frame by frame: the scripted exchanges, the rules one by one,
+//! and the tables of the states.
+//!
+//! `octets.txt` holds what the peer of each script writes; what has to come back stands in the
+//! tests. Scripts that wait for other work: FS-69 and FS-70, which need a coordinator.
+
+mod fs_connection;
+mod support;
