@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-/// Entries sorted by a wrapping 32-bit id; ids are inserted in ascending serial order.
+/// Entries sorted by a wrapping 32-bit id.
 #[derive(Debug)]
 pub(crate) struct Ring<T> {
     entries: VecDeque<(u32, Option<T>)>,
@@ -29,15 +29,21 @@ impl<T> Ring<T> {
         self.live
     }
 
-    /// Adds an entry whose id follows every id that is held.
+    /// Adds an entry. Mostly its id follows all that are held; of deliveries that are interleaved over
+    /// several links one with an earlier id may come later. [LNK-53]
     pub(crate) fn push(&mut self, id: u32, value: T) {
-        debug_assert!(
-            self.entries
-                .back()
-                .is_none_or(|(last, _)| (id.wrapping_sub(*last) as i32) > 0)
-        );
-        self.entries.push_back((id, Some(value)));
         self.live += 1;
+        let follows = |(last, _): &(u32, Option<T>)| (id.wrapping_sub(*last) as i32) > 0;
+        if self.entries.back().is_none_or(follows) {
+            self.entries.push_back((id, Some(value)));
+            return;
+        }
+        let at = self.entries.partition_point(follows);
+        match self.entries.get_mut(at) {
+            // A hole that an entry of the same id left.
+            Some((held, slot @ None)) if *held == id => *slot = Some(value),
+            _ => self.entries.insert(at, (id, Some(value))),
+        }
     }
 
     pub(crate) fn get(&self, id: u32) -> Option<&T> {
@@ -181,6 +187,20 @@ mod tests {
             ring.push(*id, *id);
         }
         ring
+    }
+
+    #[test]
+    fn a_late_id_is_put_where_it_belongs() {
+        // tests: [LNK-53] [PRF-20]
+        let mut ring = Ring::default();
+        for id in [1, 2, u32::MAX, 0] {
+            ring.push(id, id);
+        }
+        let ids: Vec<u32> = ring.iter().map(|(id, _)| id).collect();
+        assert_eq!(ids, [u32::MAX, 0, 1, 2]);
+        assert_eq!((ring.remove(0), ring.len()), (Some(0), 3));
+        ring.push(0, 7);
+        assert_eq!((ring.get(0), ring.len()), (Some(&7), 4));
     }
 
     #[test]
