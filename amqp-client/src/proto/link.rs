@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use amqp_types::Str;
 use amqp_types::messaging::DeliveryState;
 use amqp_types::transport::{
-    Attach, Error, ReceiverSettleMode, Role, SenderSettleMode, SequenceNo,
+    Attach, Error, Handle, ReceiverSettleMode, Role, SenderSettleMode, SequenceNo,
 };
 
 use bytes::Bytes;
@@ -34,7 +34,9 @@ pub(crate) enum Local {
     },
     Attached,
     DetachOwed(DetachOwed),
-    Detached,
+    Detached {
+        closed: bool,
+    },
 }
 
 /// A detach that has to be written.
@@ -63,6 +65,10 @@ pub(crate) struct Link {
     pub(crate) remote: Remote,
     /// After an error detach everything but the partner's detach is dropped. [LNK-38]
     pub(crate) discarding: bool,
+    /// Whether the application never heard of the link.
+    pub(crate) unheard: bool,
+    /// The detach that has to follow our attach, for a link that failed before it was answered.
+    pub(crate) doomed: Option<DetachOwed>,
     pub(crate) snd_settle_mode: SenderSettleMode,
     pub(crate) rcv_settle_mode: ReceiverSettleMode,
     /// The largest message that the partner takes; `None` is any. [LNK-39]
@@ -224,6 +230,8 @@ impl Link {
             local: Local::Offered,
             remote: Remote::Unattached,
             discarding: false,
+            doomed: None,
+            unheard: false,
             snd_settle_mode: attach.snd_settle_mode,
             rcv_settle_mode: attach.rcv_settle_mode,
             remote_max_message_size: None,
@@ -272,7 +280,10 @@ impl Link {
             }
         }
         self.set_resume(config.resume);
-        self.local = Local::AttachOwed { attach, then: None };
+        self.local = Local::AttachOwed {
+            attach,
+            then: self.doomed.take(),
+        };
     }
 
     fn set_resume(&mut self, resume: Option<Resume>) {
@@ -326,6 +337,32 @@ impl Link {
         }
     }
 
+    /// Attaches a link that has been detached once more, only to close it. [LNK-22]
+    pub(crate) fn reattach_to_close(&mut self) {
+        let mut attach = Attach::new(self.name.clone(), Handle(self.output), self.role());
+        if let End::Sender(sender) = &self.end {
+            attach.initial_delivery_count = Some(SequenceNo(sender.credit.delivery_count()));
+        }
+        self.local = Local::AttachOwed {
+            attach: Box::new(attach),
+            then: Some(DetachOwed {
+                closed: true,
+                error: None,
+            }),
+        };
+    }
+
+    /// Whether both sides take part and neither is leaving.
+    pub(crate) fn is_whole(&self) -> bool {
+        let staying = match &self.local {
+            Local::Offered => self.doomed.is_none(),
+            Local::AttachOwed { then, .. } => then.is_none(),
+            Local::Attached => true,
+            Local::DetachOwed(_) | Local::Detached { .. } => false,
+        };
+        staying && self.remote == Remote::Attached
+    }
+
     /// Whether frames other than attach may be written for the link.
     pub(crate) fn is_attached(&self) -> bool {
         matches!(self.local, Local::Attached)
@@ -342,6 +379,12 @@ impl Link {
         match &mut self.local {
             Local::AttachOwed { then, .. } if then.is_none() => *then = Some(owed),
             Local::Attached => self.local = Local::DetachOwed(owed),
+            Local::Offered if self.doomed.is_none() => {
+                // Nothing of ours is attached yet: the detach follows the answer.
+                self.doomed = Some(owed);
+                return false;
+            }
+            Local::DetachOwed(earlier) if owed.closed => earlier.closed = true,
             _ => return false,
         }
         true
@@ -349,7 +392,8 @@ impl Link {
 
     /// Whether neither side needs the link any more, so that its handles are free. [LNK-23]
     pub(crate) fn is_gone(&self) -> bool {
-        matches!(self.local, Local::Detached) && matches!(self.remote, Remote::Detached { .. })
+        matches!(self.local, Local::Detached { .. })
+            && matches!(self.remote, Remote::Detached { .. })
     }
 }
 

@@ -18,6 +18,7 @@ mod credit;
 mod delivery;
 mod disposition;
 mod event;
+mod fragment;
 mod frame;
 mod link;
 mod resume;

@@ -227,6 +227,12 @@ impl Sasl {
         }
     }
 
+    /// Whether a listener has not decided yet on what the client said. What the client has sent
+    /// meanwhile may belong to the next layer already. [SASL-21] [CON-24]
+    pub(crate) fn is_deciding(&self) -> bool {
+        matches!(self, Self::Server(server) if server.state == ServerState::Deciding)
+    }
+
     /// Writes what is owed. [SASL-03]
     pub(crate) fn transmit(&mut self, out: &mut BytesMut) {
         match self {

@@ -94,6 +94,19 @@ impl Violation {
     }
 }
 
+/// An error that fits every frame: the condition, and as much of the description as 200 octets hold. [FRM-19]
+pub(crate) fn shortened(error: Box<Error>) -> Box<Error> {
+    let mut short = Error::new(error.condition.clone());
+    short.description = error.description.as_ref().map(|text| {
+        let text: &str = text.as_ref();
+        let end = (0..=text.len().min(200))
+            .rev()
+            .find(|at| text.is_char_boundary(*at));
+        text[..end.unwrap_or(0)].to_owned().into()
+    });
+    Box::new(short)
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

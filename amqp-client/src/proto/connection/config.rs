@@ -26,6 +26,9 @@ pub struct Config {
     pub offered_capabilities: Vec<Symbol>,
     /// Capabilities that we would like to use. Section 2.7.1.
     pub desired_capabilities: Vec<Symbol>,
+    /// Capabilities without which the connection is of no use: it is closed when the partner does
+    /// not offer one. Section 2.7.1. [CON-46]
+    pub required_capabilities: Vec<Symbol>,
     /// Connection properties. Section 2.7.1.
     pub properties: Option<Fields>,
     /// What sessions that the partner begins get.
@@ -47,6 +50,7 @@ impl Config {
             idle_time_out: Some(Duration::from_secs(60)),
             offered_capabilities: Vec::new(),
             desired_capabilities: Vec::new(),
+            required_capabilities: Vec::new(),
             properties: None,
             session: SessionConfig::default(),
             decode: Limits::default(),
@@ -67,6 +71,11 @@ impl Config {
         });
         open.offered_capabilities = self.offered_capabilities.clone();
         open.desired_capabilities = self.desired_capabilities.clone();
+        for required in &self.required_capabilities {
+            if !open.desired_capabilities.contains(required) {
+                open.desired_capabilities.push(required.clone());
+            }
+        }
         open.properties = self.properties.clone();
         open
     }

@@ -6,14 +6,16 @@
 use std::time::Instant;
 
 use amqp_types::security::SaslFrame;
-use amqp_types::transport::{Begin, Close, ErrorCondition, Open, Performative};
-use amqp_types::{Decode, Decoder};
+use amqp_types::transport::{Attach, Begin, Close, ErrorCondition, Open, Performative};
+use amqp_types::{Decode, DecodeError, Decoder};
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::super::event::Event;
+use super::super::fragment::Fragment;
 use super::super::frame::{
     AMQP_FRAME, FrameHeader, HeaderParse, MIN_MAX_FRAME_SIZE, ProtocolId, SASL_FRAME,
 };
+use super::super::link::opposite;
 use super::super::sasl::{Sasl, SaslProgress};
 use super::super::session::{RemoteSession, Session};
 use super::super::violation::Violation;
@@ -24,11 +26,12 @@ impl Connection {
     ///
     /// A violation has been answered when it is returned: what is owed has to be transmitted.
     pub fn handle_input(&mut self, now: Instant, buf: &mut BytesMut) -> Result<(), Violation> {
+        let mut first = Ok(());
         loop {
             let step = match self.reading {
                 Reading::Nothing => {
                     buf.clear();
-                    return Ok(());
+                    return first;
                 }
                 Reading::Header => self.read_header(buf),
                 Reading::Sasl => self.read_sasl(buf),
@@ -36,10 +39,11 @@ impl Connection {
             };
             match step {
                 Ok(true) => self.last_received = now,
-                Ok(false) => return Ok(()),
+                Ok(false) => return first,
                 Err(violation) => {
+                    // The partner's close may be among what follows. [CON-32]
                     self.answer(None, violation.clone());
-                    return Err(violation);
+                    first = first.and(Err(violation));
                 }
             }
         }
@@ -47,7 +51,7 @@ impl Connection {
 
     /// The partner's stream ended. Answers whether that was to be expected.
     pub fn handle_eof(&mut self) -> bool {
-        let expected = self.remote == Remote::Closed || self.finished;
+        let expected = matches!(self.remote, Remote::Closed | Remote::Garbled) || self.finished;
         self.reading = Reading::Nothing;
         self.finished = true;
         expected
@@ -132,12 +136,19 @@ impl Connection {
 
     /// Reads one SASL frame. [SASL-04] [FRM-20]
     fn read_sasl(&mut self, buf: &mut BytesMut) -> Result<bool, Violation> {
+        if self.sasl.as_ref().is_some_and(Sasl::is_deciding) {
+            return Ok(false);
+        }
         let Some(frame) = take_frame(buf, SASL_FRAME, self.config.max_frame_size)? else {
             return Ok(false);
         };
         if frame.body.is_empty() {
             // [SASL-06]
-            return Ok(true);
+            return Err(Violation::connection(
+                ErrorCondition::FramingError,
+                "5.3.1",
+                "an empty SASL frame",
+            ));
         }
         let mut decoder = Decoder::with_limits(&frame.body, self.config.decode);
         let decoded = SaslFrame::decode(&mut decoder)
@@ -176,8 +187,15 @@ impl Connection {
             Local::Waiting if self.side == Side::Client => MIN_MAX_FRAME_SIZE,
             _ => self.config.max_frame_size,
         };
-        let Some(frame) = take_frame(buf, AMQP_FRAME, limit)? else {
-            return Ok(false);
+        let frame = match take_frame(buf, AMQP_FRAME, limit) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return Ok(false),
+            Err(violation) => {
+                // Where the next frame begins is anybody's guess: not even a close can be read.
+                self.reading = Reading::Nothing;
+                self.remote = Remote::Garbled;
+                return Err(violation);
+            }
         };
         let channel = frame.channel;
         if channel > self.config.channel_max {
@@ -200,14 +218,20 @@ impl Connection {
         let performative = match Performative::decode(&mut decoder) {
             Ok(performative) => performative,
             Err(_) if self.discarding => return Ok(true),
-            Err(error) => return Err(Violation::decode(&error, "2.3.2")),
+            Err(error) => return self.undecodable(channel, &body, &error).map(|()| true),
         };
+        // What follows any other performative than a transfer is ignored. [FRM-10]
         let read = decoder.position();
         if self.discarding && !matches!(performative, Performative::Close(_)) {
             // [CON-32]
             return Ok(true);
         }
-        if self.remote == Remote::Waiting && !matches!(performative, Performative::Open(_)) {
+        let closing = matches!(self.local, Local::CloseOwed(_) | Local::Closed)
+            && matches!(performative, Performative::Close(_));
+        if self.remote == Remote::Waiting
+            && !closing
+            && !matches!(performative, Performative::Open(_))
+        {
             // [CON-12] [CON-53] [CON-57]
             return Err(not_allowed("the first frame has to be an open"));
         }
@@ -229,6 +253,7 @@ impl Connection {
                 self.in_session(session, channel, |s, events| s.on_flow(&flow, events))
             }
             Performative::Attach(attach) => {
+                self.steal(session, &attach);
                 self.in_session(session, channel, |s, events| s.on_attach(*attach, events))
             }
             Performative::Detach(detach) => {
@@ -243,6 +268,43 @@ impl Connection {
             }
         }
         .map(|()| true)
+    }
+
+    /// A frame body that does not decode. It is answered at its own scope as far as it could be read:
+    /// by the link, by the session, or by the connection. [FRM-09] [SES-10] [LNK-37]
+    fn undecodable(
+        &mut self,
+        channel: u16,
+        body: &Bytes,
+        error: &DecodeError,
+    ) -> Result<(), Violation> {
+        let mut violation = Violation::decode(error, "2.3.2");
+        if body.first() != Some(&0) {
+            violation.condition = ErrorCondition::DecodeError;
+        }
+        let session = self.inputs.get(usize::from(channel)).copied().flatten();
+        match (session, Fragment::read(body)) {
+            (Some(_), Some(fragment)) if self.remote == Remote::Opened => {
+                self.in_session(session, channel, |s, events| {
+                    s.on_fragment(fragment, violation, events)
+                })
+            }
+            _ => Err(violation),
+        }
+    }
+
+    /// A link that is attached elsewhere in this connection is taken over by a new attach of the
+    /// same name and role; the first attachment is told so. [LNK-05]
+    fn steal(&mut self, session: Option<Key>, attach: &Attach) {
+        let answered = session
+            .and_then(|key| self.sessions.get(key))
+            .is_none_or(|s| s.discarding || s.awaits(&attach.name, opposite(attach.role)));
+        if answered {
+            return;
+        }
+        for key in self.sessions.keys() {
+            self.with(key, |s, events| s.steal(attach, events));
+        }
     }
 
     /// Hands a frame to its session; a mistake in it is answered at its own scope.
@@ -271,7 +333,7 @@ impl Connection {
         }
     }
 
-    /// [CON-12] [CON-13] [FRM-17]
+    /// Both sides keep to the smaller of the two sets of limits. [CON-12] [CON-13] [CON-18] [CON-19] [FRM-17]
     fn on_open(&mut self, channel: u16, open: Box<Open>) -> Result<(), Violation> {
         if self.remote != Remote::Waiting {
             return Err(not_allowed("a second open"));
@@ -312,6 +374,19 @@ impl Connection {
                 ));
             }
             self.open();
+        }
+        let missing = self
+            .config
+            .required_capabilities
+            .iter()
+            .find(|required| !open.offered_capabilities.contains(required));
+        if let Some(missing) = missing {
+            // [CON-46]
+            return Err(Violation::connection(
+                ErrorCondition::NotImplemented,
+                "2.7.1",
+                format!("the capability {missing} is required and not offered"),
+            ));
         }
         self.events.push_back(Event::Opened(open));
         Ok(())
@@ -394,7 +469,7 @@ impl Connection {
         }
     }
 
-    /// [CON-27] [CON-29] [FRM-21]
+    /// Answers a close, unless it is the answer to ours or crosses it. [CON-27] [CON-29] [CON-31] [CON-60] [FRM-21]
     fn on_close(&mut self, close: Close) {
         self.remote = Remote::Closed;
         self.reading = Reading::Nothing;

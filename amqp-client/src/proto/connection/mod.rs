@@ -68,6 +68,8 @@ enum Remote {
     Waiting,
     Opened,
     Closed,
+    /// What it sends can not be told apart into frames any more: nothing is waited for.
+    Garbled,
 }
 
 /// The limits that the partner announced. Section 2.7.1.
@@ -354,12 +356,14 @@ impl Connection {
             }
             (Scope::Session, Some(key)) => {
                 self.with(key, |session, events| {
-                    session.end(Some(error.clone()));
-                    events.push_back(Event::SessionEnded {
-                        session: key,
-                        error: Some(error),
-                        by_peer: false,
-                    });
+                    // A session that ends already has said so. [SES-09] [SES-15]
+                    if session.end(Some(error.clone())) {
+                        events.push_back(Event::SessionEnded {
+                            session: key,
+                            error: Some(error),
+                            by_peer: false,
+                        });
+                    }
                 });
             }
             _ => {
@@ -380,7 +384,7 @@ impl Connection {
 
     /// Ends a session.
     pub fn end(&mut self, session: Key, error: Option<Box<Error>>) {
-        self.with(session, |session, _| session.end(error));
+        self.with(session, |session, _| drop(session.end(error)));
     }
 
     /// Attaches a link. `None` when no handle is left.

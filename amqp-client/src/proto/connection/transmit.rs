@@ -10,6 +10,7 @@ use amqp_types::transport::Close;
 use super::super::frame::{AMQP_FRAME, ProtocolId, put_empty_frame, put_frame};
 use super::super::sasl::Sasl;
 use super::super::session::Transmit;
+use super::super::violation::shortened;
 use super::super::write_buf::WriteBuf;
 use super::{Connection, Local, Remote};
 
@@ -52,7 +53,7 @@ impl Connection {
             _ => false,
         };
         if opening {
-            put_frame(out.flat(), AMQP_FRAME, 0, &self.config.open());
+            self.write_open(out);
             self.open_written = true;
             if matches!(self.local, Local::OpenOwed) {
                 self.local = Local::Opened;
@@ -67,14 +68,43 @@ impl Connection {
             let close = Close {
                 error: error.take(),
             };
-            put_frame(out.flat(), AMQP_FRAME, 0, &close);
+            self.write_close(out, close);
             self.local = Local::Closed;
-            if self.remote == Remote::Closed {
+            if matches!(self.remote, Remote::Closed | Remote::Garbled) {
                 self.finished = true;
             }
             return false;
         }
         more
+    }
+
+    /// Writes the open. Before the partner's limit is known it has to fit 512 octets: what is only
+    /// information is left out then. [FRM-16]
+    fn write_open(&self, out: &mut WriteBuf) {
+        let limit = self.limits.max_frame_size as usize;
+        let mut open = self.config.open();
+        let out = out.flat();
+        let start = out.len();
+        if put_frame(out, AMQP_FRAME, 0, &open) > limit {
+            out.truncate(start);
+            open.properties = None;
+            if put_frame(out, AMQP_FRAME, 0, &open) > limit {
+                out.truncate(start);
+                open.offered_capabilities = Vec::new();
+                put_frame(out, AMQP_FRAME, 0, &open);
+            }
+        }
+    }
+
+    /// Writes the close, shortened where it would not fit. [FRM-19]
+    fn write_close(&self, out: &mut WriteBuf, mut close: Close) {
+        let out = out.flat();
+        let start = out.len();
+        if put_frame(out, AMQP_FRAME, 0, &close) > self.limits.max_frame_size as usize {
+            out.truncate(start);
+            close.error = close.error.map(shortened);
+            put_frame(out, AMQP_FRAME, 0, &close);
+        }
     }
 
     fn write_sasl(&mut self, out: &mut WriteBuf) {

@@ -6,16 +6,17 @@
 use std::collections::VecDeque;
 
 use amqp_types::transport::{
-    Attach, Detach, Disposition, End as EndFrame, ErrorCondition, Flow, ReceiverSettleMode, Role,
-    Transfer,
+    Attach, DeliveryNumber, Detach, Disposition, End as EndFrame, ErrorCondition, Flow,
+    ReceiverSettleMode, Role, SenderSettleMode, SequenceNo, Transfer,
 };
 use bytes::Bytes;
 
 use super::super::delivery::{Assembly, Held, Incoming, Load, Tag};
 use super::super::event::Event;
+use super::super::fragment::Fragment;
 use super::super::link::{End, Link, Local, Remote, opposite};
 use super::super::resume::is_terminal;
-use super::super::violation::Violation;
+use super::super::violation::{Scope, Violation};
 use super::{RemoteSession, Session};
 
 type Events = VecDeque<Event>;
@@ -56,11 +57,7 @@ impl Session {
             ));
         }
         let mine = opposite(attach.role);
-        let known = self.find_link(&attach.name, mine).filter(|key| {
-            self.links
-                .get(*key)
-                .is_some_and(|link| link.remote == Remote::Unattached)
-        });
+        let known = self.find_link(&attach.name, mine);
         let key = match known {
             Some(key) => key,
             None => {
@@ -185,9 +182,7 @@ impl Session {
                 "a transfer beyond the incoming-window",
             ));
         }
-        self.incoming_window -= 1;
-        self.next_incoming_id = self.next_incoming_id.wrapping_add(1);
-        self.remote_outgoing_window = self.remote_outgoing_window.saturating_sub(1);
+        self.count_transfer();
         let handle = transfer.handle.0;
         let key = self
             .link_by_input(handle)
@@ -199,7 +194,19 @@ impl Session {
         let mode = transfer.rcv_settle_mode.unwrap_or(link.rcv_settle_mode);
         let second_refused =
             link.rcv_settle_mode == ReceiverSettleMode::First && mode == ReceiverSettleMode::Second;
-        let dropping = link.discarding || !matches!(link.local, Local::Attached);
+        if matches!(link.local, Local::Offered) {
+            // Not even attached by us, so there can be no credit. Later excess is taken as it comes,
+            // as far as the session's window reaches. [LNK-25]
+            self.skip_delivery(transfer.delivery_id);
+            return Err(Violation::link(
+                key,
+                ErrorCondition::TransferLimitExceeded,
+                "2.6.7",
+                "a transfer before any credit was given",
+            ));
+        }
+        let dropping = link.discarding || !link.is_whole();
+        let snd_settle_mode = link.snd_settle_mode;
         let End::Receiver(receiver) = &mut link.end else {
             return Err(invalid(
                 key,
@@ -210,9 +217,7 @@ impl Session {
         if dropping {
             // The partner has not seen our detach yet; nothing of this reaches the application. [LNK-38]
             receiver.assembly = None;
-            if let Some(id) = transfer.delivery_id {
-                self.expected_delivery_id = Some(id.0.wrapping_add(1));
-            }
+            self.skip_delivery(transfer.delivery_id);
             self.judge_window();
             return Ok(());
         }
@@ -240,7 +245,12 @@ impl Session {
         }
         let mut assembly = match receiver.assembly.take() {
             Some(mut assembly) => {
-                continues(&assembly, &transfer).map_err(|detail| invalid(key, "2.7.5", detail))?;
+                if let Err(detail) = continues(&assembly, &transfer) {
+                    // The fragment goes with the link.
+                    receiver.assembly = Some(assembly);
+                    self.skip_delivery(transfer.delivery_id);
+                    return Err(invalid(key, "2.7.5", detail));
+                }
                 assembly.head.settled |= transfer.settled == Some(true);
                 assembly
             }
@@ -282,6 +292,22 @@ impl Session {
                 assembly
             }
         };
+        let breach = match snd_settle_mode {
+            _ if transfer.aborted || assembly.resumed => None,
+            // [LNK-49]
+            SenderSettleMode::Settled if !transfer.more && !assembly.head.settled => {
+                Some("an unsettled delivery on a link of settled ones")
+            }
+            // [LNK-50]
+            SenderSettleMode::Unsettled if assembly.head.settled => {
+                Some("a settled delivery on a link of unsettled ones")
+            }
+            _ => None,
+        };
+        if let Some(detail) = breach {
+            receiver.assembly = Some(assembly);
+            return Err(invalid(key, "2.7.5", detail));
+        }
         if assembly.streamed {
             return self.on_part(
                 key,
@@ -349,6 +375,68 @@ impl Session {
         }
         self.judge_window();
         Ok(())
+    }
+
+    /// A delivery of which nothing is kept has used its id.
+    fn skip_delivery(&mut self, id: Option<DeliveryNumber>) {
+        if let Some(id) = id {
+            self.expected_delivery_id = Some(id.0.wrapping_add(1));
+        }
+    }
+
+    /// A frame that does not decode: the link answers for it where it is known, and the session
+    /// otherwise. [SES-10] [LNK-37]
+    pub(crate) fn on_fragment(
+        &mut self,
+        fragment: Fragment,
+        violation: Violation,
+        events: &mut Events,
+    ) -> Result<(), Violation> {
+        match fragment {
+            Fragment::Attach { name, handle, role } => {
+                let mut attach = Attach::new(name, handle, role);
+                attach.initial_delivery_count = Some(SequenceNo(0));
+                let awaited = self.awaits(&attach.name, opposite(role));
+                let mut unheard = Events::new();
+                self.on_attach(attach.clone(), &mut unheard)?;
+                let Some(key) = self.link_by_input(handle.0) else {
+                    return Ok(());
+                };
+                if awaited {
+                    // Our own attach waited for this answer.
+                    events.append(&mut unheard);
+                    return Err(violation.with_scope(Scope::Link(key)));
+                }
+                // The application never hears of a link that it could not understand. [LNK-08]
+                let answer = Attach::new(attach.name, handle, opposite(role));
+                let error = Box::new(violation.to_error());
+                self.refuse_link(key, Box::new(answer), error, events);
+                if let Some(link) = self.links.get_mut(key) {
+                    link.unheard = true;
+                }
+                Ok(())
+            }
+            Fragment::Transfer(Some(handle)) if self.incoming_window > 0 => {
+                self.count_transfer();
+                // Its delivery-id may have been among what could not be read.
+                self.expected_delivery_id = None;
+                let key = self
+                    .link_by_input(handle.0)
+                    .ok_or_else(|| unattached(handle.0, "transfer"))?;
+                match self.links.get(key) {
+                    Some(link) if link.is_whole() => Err(violation.with_scope(Scope::Link(key))),
+                    _ => Ok(()),
+                }
+            }
+            Fragment::Transfer(_) | Fragment::Session => Err(violation.with_scope(Scope::Session)),
+        }
+    }
+
+    /// Every transfer frame uses one id and one frame of both windows. [SES-17] [SES-19] [SES-25]
+    fn count_transfer(&mut self) {
+        self.incoming_window = self.incoming_window.saturating_sub(1);
+        self.next_incoming_id = self.next_incoming_id.wrapping_add(1);
+        self.remote_outgoing_window = self.remote_outgoing_window.saturating_sub(1);
     }
 
     /// States and settlements of a range of deliveries. [PRF-19] [PRF-20] [PRF-21] [PRF-22] [LNK-45]
@@ -436,7 +524,27 @@ impl Session {
             closed: detach.closed,
         };
         link.input = None;
-        let by_peer = !matches!(link.local, Local::DetachOwed(_) | Local::Detached);
+        if detach.closed && matches!(link.local, Local::Detached { closed: false }) {
+            // It crossed our detach, which kept the link: it is closed by attaching it once more
+            // and closing it. [LNK-22]
+            link.reattach_to_close();
+            self.owe(key);
+            events.push_back(Event::LinkDetached {
+                link: name,
+                closed: true,
+                error: detach.error,
+                by_peer: false,
+            });
+            return Ok(());
+        }
+        if detach.closed
+            && let Local::DetachOwed(owed) = &mut link.local
+        {
+            // Ours has not been written yet: it closes the link, too.
+            owed.closed = true;
+        }
+        let unheard = link.unheard;
+        let by_peer = !matches!(link.local, Local::DetachOwed(_) | Local::Detached { .. });
         if let Some(receiver) = link.receiver()
             && let Some(assembly) = receiver.assembly.take()
         {
@@ -447,18 +555,20 @@ impl Session {
         if by_peer {
             if matches!(link.local, Local::Offered) {
                 // Nobody answered the attach yet: there is nothing of ours to detach.
-                link.local = Local::Detached;
+                link.local = Local::Detached { closed: true };
             } else {
                 link.detach(detach.closed, None);
                 self.owe(key);
             }
         }
-        events.push_back(Event::LinkDetached {
-            link: name,
-            closed: detach.closed,
-            error: detach.error,
-            by_peer,
-        });
+        if !unheard {
+            events.push_back(Event::LinkDetached {
+                link: name,
+                closed: detach.closed,
+                error: detach.error,
+                by_peer,
+            });
+        }
         if self.links.get(key).is_some_and(Link::is_gone) {
             self.free_link(key);
         }

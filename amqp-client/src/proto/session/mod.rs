@@ -13,7 +13,9 @@ use amqp_types::messaging::DeliveryState;
 use std::collections::VecDeque;
 
 use amqp_types::Str;
-use amqp_types::transport::{Attach, Begin, Error, Handle, Role, SequenceNo, TransferNumber};
+use amqp_types::transport::{
+    Attach, Begin, Error, ErrorCondition, Handle, Role, SequenceNo, TransferNumber,
+};
 
 use bytes::Bytes;
 
@@ -21,7 +23,8 @@ use super::arena::{Arena, Key};
 use super::delivery::{Held, Load, Outgoing, Sent, StreamEnd};
 use super::disposition::Dispositions;
 use super::event::{Event, LinkKey};
-use super::link::{End, Link, LinkConfig, Local, Remote};
+use super::link::{End, Link, LinkConfig, Local, Remote, opposite};
+use super::resume::is_terminal;
 
 use resume::tell_unsettled;
 pub(crate) use transmit::Transmit;
@@ -201,14 +204,15 @@ impl Session {
         matches!(self.local, LocalSession::Begun | LocalSession::EndOwed(_))
     }
 
-    /// Ends the session; only the first call counts.
-    pub(crate) fn end(&mut self, error: Option<Box<Error>>) {
+    /// Ends the session; only the first call counts. Answers whether this was it.
+    pub(crate) fn end(&mut self, error: Option<Box<Error>>) -> bool {
         match self.local {
             LocalSession::BeginOwed | LocalSession::Begun => {
                 self.discarding |= error.is_some();
                 self.local = LocalSession::EndOwed(error);
+                true
             }
-            LocalSession::EndOwed(_) | LocalSession::Ended => {}
+            LocalSession::EndOwed(_) | LocalSession::Ended => false,
         }
     }
 
@@ -333,10 +337,38 @@ impl Session {
         self.inputs.get(handle as usize).copied().flatten()
     }
 
+    /// Whether a link of ours waits for an attach of this name. [LNK-02]
+    pub(crate) fn awaits(&self, name: &Str, mine: Role) -> bool {
+        self.find_link(name, mine).is_some()
+    }
+
+    /// Gives up a link that the partner attaches anew elsewhere. [LNK-05]
+    pub(crate) fn steal(&mut self, attach: &Attach, events: &mut VecDeque<Event>) {
+        let mine = opposite(attach.role);
+        let taken = self
+            .links
+            .iter()
+            .find(|(_, link)| link.role() == mine && link.name == attach.name && link.is_whole());
+        if let Some((key, _)) = taken {
+            let mut error = Error::new(ErrorCondition::Stolen);
+            error.description = Some("the link is attached elsewhere (section 2.6.1)".into());
+            let error = Box::new(error);
+            self.detach(key, true, Some(error.clone()));
+            events.push_back(Event::LinkDetached {
+                link: self.name(key),
+                closed: true,
+                error: Some(error),
+                by_peer: false,
+            });
+        }
+    }
+
     fn find_link(&self, name: &Str, role: Role) -> Option<Key> {
         self.links
             .iter()
-            .find(|(_, link)| link.role() == role && link.name == *name)
+            .find(|(_, link)| {
+                link.role() == role && link.name == *name && link.remote == Remote::Unattached
+            })
             .map(|(key, _)| key)
     }
 
@@ -487,7 +519,7 @@ impl Session {
         };
         let may_flow = !matches!(
             link.local,
-            Local::DetachOwed(_) | Local::Detached | Local::Offered
+            Local::DetachOwed(_) | Local::Detached { .. } | Local::Offered
         );
         let Some(receiver) = link.receiver() else {
             return;
@@ -508,6 +540,11 @@ impl Session {
                 None => return,
             }
         } else {
+            // A terminal state that was told does not change any more. [LNK-52] [OUT-02]
+            let told = |held: &Held| matches!(&held.local, Some(Some(told)) if is_terminal(told));
+            if self.held.get(id).is_some_and(told) {
+                return;
+            }
             match self.held.get_mut(id) {
                 Some(held) => (held.link, held.local.replace(state.clone()).is_none()),
                 None => return,

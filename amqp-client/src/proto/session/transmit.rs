@@ -6,8 +6,10 @@
 
 use std::collections::VecDeque;
 
+use amqp_types::messaging::DeliveryState;
 use amqp_types::transport::{
-    Detach, End as EndFrame, Error, ErrorCondition, Flow, Handle, Role, SequenceNo, TransferNumber,
+    Detach, Disposition, End as EndFrame, Error, ErrorCondition, Flow, Handle, Role, SequenceNo,
+    TransferNumber,
 };
 
 use super::super::arena::Key;
@@ -17,6 +19,7 @@ use super::super::frame::{
     AMQP_FRAME, FirstTransfer, TransferHead, begin_frame, end_frame, put_frame,
 };
 use super::super::link::{DetachOwed, End, Local, Progress};
+use super::super::violation::shortened;
 use super::super::write_buf::WriteBuf;
 use super::{LocalSession, OUTGOING_WINDOW, RemoteSession, Session};
 use amqp_types::Encode;
@@ -89,10 +92,13 @@ impl Session {
             }
         }
         if let LocalSession::EndOwed(error) = &mut self.local {
-            let frame = EndFrame {
+            let mut frame = EndFrame {
                 error: error.take(),
             };
-            cx.frame(self.output, &frame);
+            if !cx.frame(self.output, &frame) {
+                frame.error = frame.error.map(shortened);
+                cx.frame(self.output, &frame);
+            }
             self.local = LocalSession::Ended;
         }
         false
@@ -116,7 +122,6 @@ impl Session {
         let channel = self.output;
         // Before the partner's begin only handle 0 is sure to be within its range. [SES-30]
         let early = self.remote_handle_max.is_none();
-        let name = self.name(key);
         let Some(link) = self.links.get_mut(key) else {
             return false;
         };
@@ -124,18 +129,15 @@ impl Session {
             if early && link.output > 0 {
                 return true;
             }
+            if self.remote_handle_max.is_some_and(|max| link.output > max) {
+                // [SES-30]
+                return self.abandon(key, ErrorCondition::ResourceLimitExceeded, cx);
+            }
             if !cx.frame(channel, &**attach) {
                 if !cx.opened {
                     return true;
                 }
-                cx.events.push_back(Event::LinkDetached {
-                    link: name,
-                    closed: true,
-                    error: Some(Box::new(Error::new(ErrorCondition::FrameSizeTooSmall))),
-                    by_peer: false,
-                });
-                self.free_link(key);
-                return false;
+                return self.abandon(key, ErrorCondition::FrameSizeTooSmall, cx);
             }
             link.local = match then.take() {
                 Some(owed) => Local::DetachOwed(owed),
@@ -170,6 +172,18 @@ impl Session {
         }
     }
 
+    /// A link whose attach can not be written is over before it began. [FRM-19]
+    fn abandon(&mut self, key: Key, condition: ErrorCondition, cx: &mut Transmit<'_>) -> bool {
+        cx.events.push_back(Event::LinkDetached {
+            link: self.name(key),
+            closed: true,
+            error: Some(Box::new(Error::new(condition))),
+            by_peer: false,
+        });
+        self.free_link(key);
+        false
+    }
+
     /// Writes a link's detach. Answers whether the link still owes something.
     fn write_detach(&mut self, key: Key, cx: &mut Transmit<'_>) -> bool {
         let channel = self.output;
@@ -184,8 +198,11 @@ impl Session {
         let mut frame = Detach::new(Handle(link.output));
         frame.closed = closed;
         frame.error = error.take();
-        cx.frame(channel, &frame);
-        link.local = Local::Detached;
+        if !cx.frame(channel, &frame) {
+            frame.error = frame.error.map(shortened);
+            cx.frame(channel, &frame);
+        }
+        link.local = Local::Detached { closed };
         link.listed = false;
         if link.is_gone() {
             self.free_link(key);
@@ -231,22 +248,29 @@ impl Session {
 
     fn write_dispositions(&mut self, cx: &mut Transmit<'_>) {
         let channel = self.output;
+        let mut fits = true;
         let held = &self.held;
         self.received_dispositions.drain(
             Role::Receiver,
             |after, before| held.any_between(after, before),
-            |frame| {
-                cx.frame(channel, frame);
-            },
+            |frame| fits &= write_disposition(channel, frame, cx),
         );
         let sent = &self.sent;
         self.sent_dispositions.drain(
             Role::Sender,
             |after, before| sent.any_between(after, before),
-            |frame| {
-                cx.frame(channel, frame);
-            },
+            |frame| fits &= write_disposition(channel, frame, cx),
         );
+        if !fits {
+            // The outcome can not be told, and the deliveries can not stay open for ever.
+            let error = Box::new(Error::new(ErrorCondition::FrameSizeTooSmall));
+            self.end(Some(error.clone()));
+            cx.events.push_back(Event::SessionEnded {
+                session: self.key,
+                error: Some(error),
+                by_peer: false,
+            });
+        }
     }
 
     /// Serves the links that have something to send, a quantum each. [SES-18] [SES-25]
@@ -450,6 +474,22 @@ fn write_part(
         .put_payload(&progress.message.payload.slice(from..from + part));
     progress.sent += part;
     head.more.then_some(progress)
+}
+
+/// Writes a disposition; the reason of a rejection is shortened where it would not fit. Answers
+/// `false` when nothing helps. [FRM-19]
+fn write_disposition(channel: u16, frame: &Disposition, cx: &mut Transmit<'_>) -> bool {
+    if cx.frame(channel, frame) {
+        return true;
+    }
+    let Some(DeliveryState::Rejected(rejected)) = &frame.state else {
+        return false;
+    };
+    let mut short = rejected.clone();
+    short.error = short.error.map(shortened);
+    let mut frame = frame.clone();
+    frame.state = Some(DeliveryState::Rejected(short));
+    cx.frame(channel, &frame)
 }
 
 /// Counts a message whose first transfer has been written; neighbours share an event.

@@ -81,8 +81,18 @@ impl App {
 
     fn answer(&self, engine: &mut Connection, link: LinkKey, attach: &Attach) {
         let address = match (&attach.source, &attach.target) {
-            (_, Some(TargetArchetype::Target(Target { address: Some(a), .. }))) => a.0.as_ref(),
-            (Some(SourceArchetype::Source(Source { address: Some(a), .. })), _) => a.0.as_ref(),
+            (
+                _,
+                Some(TargetArchetype::Target(Target {
+                    address: Some(a), ..
+                })),
+            ) => a.0.as_ref(),
+            (
+                Some(SourceArchetype::Source(Source {
+                    address: Some(a), ..
+                })),
+                _,
+            ) => a.0.as_ref(),
             _ => "",
         };
         let mut answer = answer_to(attach);

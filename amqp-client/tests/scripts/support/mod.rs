@@ -14,9 +14,7 @@ use amqp_client::proto::{
     Config, Connection, Event, Key, LinkConfig, LinkKey, Outgoing, SaslClient, SaslServer,
     SessionConfig, WriteBuf,
 };
-use amqp_client::types::messaging::{
-    Source, SourceArchetype, Target, TargetArchetype,
-};
+use amqp_client::types::messaging::{Source, SourceArchetype, Target, TargetArchetype};
 use amqp_client::types::security::SaslFrame;
 use amqp_client::types::transport::{
     Attach, Begin, Close, Detach, Disposition, End, Error, ErrorCondition, Flow, Handle, Open,
@@ -164,7 +162,13 @@ impl Peer {
     }
 
     /// The engine attaches a link and the peer answers it under its own handle.
-    pub(crate) fn attached(&mut self, session: Key, name: &str, role: Role, handle: u32) -> LinkKey {
+    pub(crate) fn attached(
+        &mut self,
+        session: Key,
+        name: &str,
+        role: Role,
+        handle: u32,
+    ) -> LinkKey {
         let link = self.attach_link(session, attach(name, 0, role));
         let mine = self.attach();
         let mut answer = app::answer_to(&mine);
@@ -178,7 +182,9 @@ impl Peer {
 
     /// The engine attaches a link; the peer has not answered.
     pub(crate) fn attach_link(&mut self, session: Key, attach: Attach) -> LinkKey {
-        let link = self.engine.attach(session, Box::new(attach), LinkConfig::default());
+        let link = self
+            .engine
+            .attach(session, Box::new(attach), LinkConfig::default());
         self.turn();
         link.expect("a handle is free")
     }
@@ -322,7 +328,11 @@ impl Peer {
 
     /// Nothing more has been written.
     pub(crate) fn quiet(&mut self) {
-        assert!(self.written.is_empty(), "nothing is due: {:?}", self.written);
+        assert!(
+            self.written.is_empty(),
+            "nothing is due: {:?}",
+            self.written
+        );
     }
 
     /// Skips flows, which may come at any time.
