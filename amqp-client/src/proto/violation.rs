@@ -86,6 +86,10 @@ impl Violation {
         Self::connection(condition_of(error), section, error.to_string())
     }
 
+    pub(crate) fn with_scope(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
+
     /// What the peer is told: condition and description. [CON-33] [PRF-27] [PRF-29]
     pub fn to_error(&self) -> Error {
         let mut error = Error::new(self.condition.clone());

@@ -5,4 +5,8 @@
 //! tests. Scripts that wait for other work: FS-69 and FS-70, which need a coordinator.
 
 mod fs_connection;
+mod fs_delivery;
+mod fs_link;
+mod fs_sasl;
+mod fs_session;
 mod support;

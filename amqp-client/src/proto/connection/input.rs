@@ -302,7 +302,8 @@ impl Connection {
         if answered {
             return;
         }
-        for key in self.sessions.keys() {
+        let keys: Vec<Key> = self.sessions.iter().map(|(key, _)| key).collect();
+        for key in keys {
             self.with(key, |s, events| s.steal(attach, events));
         }
     }

@@ -65,13 +65,15 @@ impl App {
             Event::Delivery { link, delivery } => {
                 self.messages.push(text(&delivery.payload));
                 if self.accepts {
-                    engine.taken(link.session, delivery.frames);
+                    engine.taken(*link, delivery.load());
                     if !delivery.settled {
                         let accepted = DeliveryState::from(Accepted::default());
                         let first = delivery.mode == ReceiverSettleMode::First;
                         engine.settle(link.session, delivery.id, Some(accepted), first);
                     }
-                    engine.consumed(*link, 1);
+                    if delivery.settled {
+                        engine.consumed(*link, 1);
+                    }
                 }
             }
             _ => {}

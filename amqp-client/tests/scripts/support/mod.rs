@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use amqp_client::proto::{
     Config, Connection, Event, Key, LinkConfig, LinkKey, Outgoing, SaslClient, SaslServer,
-    SessionConfig, WriteBuf,
+    SessionConfig, TransferKind, WriteBuf,
 };
 use amqp_client::types::messaging::{Source, SourceArchetype, Target, TargetArchetype};
 use amqp_client::types::security::SaslFrame;
@@ -456,5 +456,6 @@ pub(crate) fn outgoing(seq: u64, settled: bool) -> Outgoing {
         tag: None,
         message_format: 0,
         state: None,
+        kind: TransferKind::New,
     }
 }
