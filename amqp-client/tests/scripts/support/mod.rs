@@ -457,5 +457,6 @@ pub(crate) fn outgoing(seq: u64, settled: bool) -> Outgoing {
         message_format: 0,
         state: None,
         kind: TransferKind::New,
+        stream: false,
     }
 }
