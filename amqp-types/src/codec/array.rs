@@ -1,12 +1,12 @@
 //! Encodings of arrays (section 1.6.24).
 //!
-//! Decides which element constructor is the smallest that fits every element, and
-//! that elements without octets stay a count.
+//! Decides that elements without octets stay a count. Which element constructor is
+//! written is decided in `len`.
 
-use super::len::{body_len, content_len};
+use super::len::{Content, Layout};
 use super::text::{octet, size32};
-use super::{Decode, DecodeError, DecodeErrorKind, Decoder, Encode, Limits, Width, code, map};
-use crate::value::{Array, Kind, Value};
+use super::{Decode, DecodeError, DecodeErrorKind, Decoder, Encode, Width, code, map};
+use crate::value::{Array, Value};
 use bytes::BytesMut;
 
 /// Reads the array whose code was read.
@@ -62,50 +62,36 @@ impl Encode for Array {
 /// many arrays at once and the code was written before.
 // [TYP-19] [TYP-25]
 fn encode_any(array: &Array, out: &mut BytesMut, wide: Option<bool>) {
-    let element = element_code(array);
-    let size = content_len(array, element);
-    let fits = u8::try_from(size + 1)
-        .ok()
-        .zip(u8::try_from(array.len()).ok());
-    let short = match wide {
-        Some(wide) => fits.filter(|_| !wide),
-        None => {
-            out.extend_from_slice(&[if fits.is_some() {
-                code::ARRAY8
-            } else {
-                code::ARRAY32
-            }]);
-            fits
-        }
-    };
-    if let Some((size, count)) = short {
-        out.extend_from_slice(&[size, count]);
-    } else {
-        out.extend_from_slice(&size32(size + 4));
-        out.extend_from_slice(&size32(array.len()));
-    }
+    let layout = Layout::of(array);
+    let wide = wide.unwrap_or_else(|| {
+        let wide = layout.octets >= 255 || array.len() > 255;
+        out.extend_from_slice(&[if wide { code::ARRAY32 } else { code::ARRAY8 }]);
+        wide
+    });
+    head(out, wide, layout.octets, array.len());
     for descriptor in array.descriptors() {
         out.extend_from_slice(&[code::DESCRIBED]);
         descriptor.encode(out);
     }
-    out.extend_from_slice(&[element]);
-    if code::least(element) != Some(0) {
-        array
-            .iter()
-            .for_each(|item| encode_body(item, element, out));
+    out.extend_from_slice(&[layout.element]);
+    if code::least(layout.element) != Some(0) {
+        let items = array.iter();
+        items.for_each(|item| encode_body(item, layout.element, out));
     }
 }
 
 /// Appends one element under the constructor `element`, which fits it.
 fn encode_body(item: &Value, element: u8, out: &mut BytesMut) {
-    let wide = matches!(code::width(element), Some(Width::Four));
+    let wide = code::width(element) == Some(Width::Four);
     match item {
         Value::List(list) => {
-            head(out, wide, body_len(item, element), list.len());
+            let content = Content::of(item);
+            head(out, wide, content.octets, content.count);
             list.iter().for_each(|item| item.encode(out));
         }
         Value::Map(pairs) => {
-            head(out, wide, body_len(item, element), pairs.len() * 2);
+            let content = Content::of(item);
+            head(out, wide, content.octets, content.count);
             map::encode_pairs(pairs, out);
         }
         Value::Array(array) => encode_any(array, out, Some(wide)),
@@ -127,14 +113,13 @@ fn encode_body(item: &Value, element: u8, out: &mut BytesMut) {
     }
 }
 
-/// The size and count of a list or map of which the body, both included, takes
-/// `body` octets.
-fn head(out: &mut BytesMut, wide: bool, body: usize, count: usize) {
+/// The size and count before so many octets of content; the size covers the count.
+fn head(out: &mut BytesMut, wide: bool, content: usize, count: usize) {
     if wide {
-        out.extend_from_slice(&size32(body - 4));
+        out.extend_from_slice(&size32(content + 4));
         out.extend_from_slice(&size32(count));
     } else {
-        out.extend_from_slice(&[octet(body - 1), octet(count)]);
+        out.extend_from_slice(&[octet(content + 1), octet(count)]);
     }
 }
 
@@ -151,77 +136,4 @@ fn sized(out: &mut BytesMut, wide: bool, octets: &[u8]) {
 fn last(out: &mut BytesMut, element: u8, octets: &[u8]) {
     let width = code::least(element).unwrap_or_default();
     out.extend_from_slice(&octets[octets.len() - width..]);
-}
-
-/// The most elements that are written without octets, where there is a choice.
-const MANY: usize = Limits::DEFAULT.max_zero_width_items as usize;
-
-/// The smallest element constructor that fits every element.
-pub(super) fn element_code(array: &Array) -> u8 {
-    let codes: &[u8] = match array.kind() {
-        Kind::Null | Kind::Described => &[code::NULL],
-        Kind::Bool => &[code::TRUE, code::FALSE, code::BOOLEAN],
-        Kind::Ubyte => &[code::UBYTE],
-        Kind::Ushort => &[code::USHORT],
-        Kind::Uint => &[code::UINT0, code::SMALLUINT, code::UINT],
-        Kind::Ulong => &[code::ULONG0, code::SMALLULONG, code::ULONG],
-        Kind::Byte => &[code::BYTE],
-        Kind::Short => &[code::SHORT],
-        Kind::Int => &[code::SMALLINT, code::INT],
-        Kind::Long => &[code::SMALLLONG, code::LONG],
-        Kind::Float => &[code::FLOAT],
-        Kind::Double => &[code::DOUBLE],
-        Kind::Decimal32 => &[code::DECIMAL32],
-        Kind::Decimal64 => &[code::DECIMAL64],
-        Kind::Decimal128 => &[code::DECIMAL128],
-        Kind::Char => &[code::CHAR],
-        Kind::Timestamp => &[code::TIMESTAMP],
-        Kind::Uuid => &[code::UUID],
-        Kind::Binary => &[code::VBIN8, code::VBIN32],
-        Kind::String => &[code::STR8, code::STR32],
-        Kind::Symbol => &[code::SYM8, code::SYM32],
-        Kind::List => &[code::LIST0, code::LIST8, code::LIST32],
-        Kind::Map => &[code::MAP8, code::MAP32],
-        Kind::Array => &[code::ARRAY8, code::ARRAY32],
-    };
-    // Elements that are not there, or so many that a peer may refuse them without
-    // octets, get a code that has some.
-    let octets = array.is_empty() || array.len() > MANY;
-    let chosen = match array.repeated() {
-        // A large count of one value is looked at once, and stays a count.
-        Some(value) => codes.iter().find(|&&code| fits(value, code)),
-        None => codes.iter().find(|&&code| {
-            (!octets || code::least(code) != Some(0)) && array.iter().all(|item| fits(item, code))
-        }),
-    };
-    chosen.or(codes.last()).copied().unwrap_or(code::NULL)
-}
-
-/// Whether the value can be written under this code of its type.
-fn fits(item: &Value, code: u8) -> bool {
-    match (item, code::width(code)) {
-        (Value::Bool(truth), _) => match code {
-            code::TRUE => *truth,
-            code::FALSE => !*truth,
-            _ => true,
-        },
-        (Value::Uint(n), Some(Width::Fixed(0))) => *n == 0,
-        (Value::Uint(n), Some(Width::Fixed(1))) => u8::try_from(*n).is_ok(),
-        (Value::Ulong(n), Some(Width::Fixed(0))) => *n == 0,
-        (Value::Ulong(n), Some(Width::Fixed(1))) => u8::try_from(*n).is_ok(),
-        (Value::Int(n), Some(Width::Fixed(1))) => i8::try_from(*n).is_ok(),
-        (Value::Long(n), Some(Width::Fixed(1))) => i8::try_from(*n).is_ok(),
-        (Value::List(list), Some(Width::Fixed(0))) => list.is_empty(),
-        (_, Some(Width::One)) => {
-            body_len(item, code) <= 1 + usize::from(u8::MAX) && {
-                match item {
-                    Value::List(list) => list.len() <= 255,
-                    Value::Map(map) => map.len() <= 127,
-                    Value::Array(array) => array.len() <= 255,
-                    _ => true,
-                }
-            }
-        }
-        _ => true,
-    }
 }
