@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use amqp_types::security::SaslCode;
 use amqp_types::transport::{self, ErrorCondition};
 use amqp_types::{DecodeError, Value};
 
@@ -88,6 +89,8 @@ struct Inner {
     amqp: Option<transport::Error>,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    sasl: Option<SaslCode>,
+    retryable: bool,
 }
 
 impl Error {
@@ -153,10 +156,8 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self.0.kind {
             ErrorKind::Io | ErrorKind::TimedOut => true,
-            ErrorKind::Authentication => matches!(
-                self.0.amqp.as_ref().map(|e| &e.condition),
-                Some(ErrorCondition::ResourceLimitExceeded)
-            ),
+            // [SASL-13]
+            ErrorKind::Authentication => self.0.sasl == Some(SaslCode::SysTemp) || self.0.retryable,
             _ => matches!(
                 self.condition(),
                 Some(
@@ -183,6 +184,8 @@ impl Error {
             amqp: None,
             message: message.into(),
             source: None,
+            sasl: None,
+            retryable: false,
         }))
     }
 
@@ -208,7 +211,39 @@ impl Error {
             amqp,
             message,
             source: None,
+            sasl: None,
+            retryable: false,
         }))
+    }
+
+    /// The SASL outcome code by which the peer refused: `auth` for wrong credentials, `sys-temp` when
+    /// trying again later may help. Section 5.3.3.6.
+    pub fn sasl_code(&self) -> Option<SaslCode> {
+        self.0.sasl
+    }
+
+    fn with_sasl_code(mut self, code: SaslCode) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.sasl = Some(code);
+        }
+        self
+    }
+
+    /// Says that trying again may help; to be called before the error is shared.
+    pub(crate) fn retryable(mut self) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.retryable = true;
+        }
+        self
+    }
+
+    pub(crate) fn authentication(message: impl Into<String>) -> Self {
+        Self::new(
+            ErrorKind::Authentication,
+            ErrorScope::Connection,
+            Initiator::Local,
+            message,
+        )
     }
 
     pub(crate) fn configuration(message: impl Into<String>) -> Self {
@@ -228,6 +263,8 @@ impl Error {
             amqp: None,
             message: format!("{what}: {error}"),
             source: Some(Box::new(error)),
+            sasl: None,
+            retryable: false,
         }))
     }
 
@@ -270,15 +307,25 @@ impl Error {
                     offered.join(", ")
                 )
             }
-            SaslFailure::Refused(code) => format!("the peer refused the credentials ({code:?})"),
-            SaslFailure::Mechanism => "the SASL mechanism did not trust the peer".to_owned(),
+            SaslFailure::Refused(code) => match code {
+                SaslCode::Auth => "the peer refused the credentials (auth)",
+                SaslCode::SysTemp => "the peer can not authenticate anybody now (sys-temp)",
+                SaslCode::SysPerm => "the peer's authentication needs mending there (sys-perm)",
+                _ => "the peer's authentication failed by a fault of its own (sys)",
+            }
+            .to_owned(),
+            SaslFailure::GivenUp => "authentication was given up".to_owned(),
         };
-        Self::new(
+        let error = Self::new(
             ErrorKind::Authentication,
             ErrorScope::Connection,
             Initiator::Remote,
             message,
-        )
+        );
+        match failure {
+            SaslFailure::Refused(code) => error.with_sasl_code(*code),
+            _ => error,
+        }
     }
 }
 
@@ -291,6 +338,8 @@ impl From<DecodeError> for Error {
             amqp: Some(transport::Error::new(condition_of(&error))),
             message: error.to_string(),
             source: Some(Box::new(error)),
+            sasl: None,
+            retryable: false,
         }))
     }
 }

@@ -29,13 +29,16 @@ mod error;
 mod handles;
 pub mod listener;
 pub mod proto;
+pub mod sasl;
+mod secret;
 pub mod transport;
 
 pub use amqp_types as types;
 pub use amqp_types::{Body, EncodedMessage, Message, Value};
 pub use error::{Error, ErrorKind, ErrorScope, Initiator, Redirect};
 pub use handles::{
-    Connection, ConnectionOptions, Container, Delivery, MessageStream, Receipt, Receiver,
-    ReceiverOptions, SendSettings, Sendable, Sender, SenderOptions, Session, SessionOptions,
-    StreamingDelivery,
+    Connection, ConnectionOptions, Container, Deadlines, Delivery, MessageStream, Receipt,
+    Receiver, ReceiverOptions, SendSettings, Sendable, Sender, SenderOptions, Session,
+    SessionOptions, StreamingDelivery,
 };
+pub use secret::Secret;

@@ -6,7 +6,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
+use amqp_types::security::{SaslCode, SaslInit};
 use amqp_types::transport::{self, Attach};
+use amqp_types::{Binary, Str, Symbol};
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
@@ -15,7 +17,7 @@ use super::receiver::ReceiverShared;
 use super::sender::SenderShared;
 use super::session::SessionShared;
 use crate::error::{Error, ErrorScope};
-use crate::proto::{LinkConfig, LinkKey, SessionConfig, StreamEnd};
+use crate::proto::{LinkConfig, LinkKey, SaslFailure, SessionConfig, StreamEnd};
 
 /// How an operation that waits for the peer ends.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -110,16 +112,62 @@ pub(crate) enum Command {
     },
     /// Tell somebody everything, from now on.
     Tap(Tap),
-    /// The verdict on a client's credentials.
-    Authenticated(Verdict),
+    /// What the mechanism says that runs beside the driver.
+    Sasl(SaslAnswer),
 }
 
-/// What an authenticator decided.
+/// What a SASL exchange asks of the mechanism that runs beside the driver. Section 5.3.
 #[derive(Debug)]
-pub(crate) struct Verdict {
-    pub(crate) code: amqp_types::security::SaslCode,
-    /// Who the client is, where it was let in.
-    pub(crate) identity: Option<String>,
+pub(crate) enum SaslStep {
+    /// To a client: choose.
+    Offer(Vec<Symbol>),
+    /// To a client: answer.
+    Challenge(Binary),
+    /// To a client: is the listener believed?
+    Accepted(Option<Binary>),
+    /// To a listener: the client has chosen.
+    Init {
+        mechanism: Symbol,
+        initial_response: Option<Binary>,
+        hostname: Option<Str>,
+    },
+    /// To a listener: the client has answered.
+    Response(Binary),
+}
+
+/// What the mechanism answers.
+pub(crate) enum SaslAnswer {
+    /// A client's choice.
+    Init(SaslInit),
+    /// A client's answer to a challenge.
+    Respond(Binary),
+    /// A client believes the listener.
+    Accept,
+    /// A client goes no further.
+    GiveUp(SaslFailure, Box<Error>),
+    /// A listener asks on.
+    Challenge(Binary),
+    /// A listener's verdict.
+    Outcome {
+        code: SaslCode,
+        additional_data: Option<Binary>,
+        /// Who the client is, where it was let in.
+        identity: Option<String>,
+    },
+}
+
+impl std::fmt::Debug for SaslAnswer {
+    /// Says what it is and nothing of what is in it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Init(_) => "Init",
+            Self::Respond(_) => "Respond",
+            Self::Accept => "Accept",
+            Self::GiveUp(..) => "GiveUp",
+            Self::Challenge(_) => "Challenge",
+            Self::Outcome { .. } => "Outcome",
+        })
+    }
 }
 
 /// What the handles of a connection and its driver share.

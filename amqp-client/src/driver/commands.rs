@@ -188,10 +188,7 @@ impl Driver {
                     });
                 }
             }
-            Command::Authenticated(verdict) => {
-                self.identity = verdict.identity;
-                self.engine.sasl_outcome(verdict.code, None);
-            }
+            Command::Sasl(answer) => self.sasl_answered(answer),
         }
     }
 

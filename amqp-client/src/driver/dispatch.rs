@@ -9,8 +9,7 @@ use amqp_types::transport::{self, Attach, Role};
 
 use super::commands::answer;
 use super::{
-    Command, Credentials, Driver, LinkEntry, LinkShared, Notice, Offer, Opened, SessionEntry,
-    SessionShared,
+    Driver, LinkEntry, LinkShared, Notice, Offer, Opened, SaslStep, SessionEntry, SessionShared,
 };
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::proto::{Event, Key, LinkKey};
@@ -279,47 +278,30 @@ impl Driver {
                 self.give_up.get_or_insert(deadline);
                 self.set_failure_reason(Error::violation(&violation));
             }
-            Event::SaslOutcome(_) => {
-                if let Some(failure) = self.engine.sasl_failure() {
-                    let error = Error::sasl(failure);
-                    self.set_failure_reason(error);
-                }
+            Event::SaslFailed(failure) => {
+                let error = Error::sasl(&failure);
+                self.set_failure_reason(error);
             }
+            Event::SaslOffer(offered) => self.sasl_step(SaslStep::Offer(offered)),
+            Event::SaslChallenge(challenge) => self.sasl_step(SaslStep::Challenge(challenge)),
+            Event::SaslAccepted(data) => self.sasl_step(SaslStep::Accepted(data)),
             Event::SaslInit {
                 mechanism,
                 initial_response,
-                ..
-            } => {
-                self.judge(Credentials {
-                    mechanism,
-                    initial_response,
-                });
-            }
-            Event::SaslResponse(_) => {
-                self.engine
-                    .sasl_outcome(amqp_types::security::SaslCode::Auth, None);
-            }
+                hostname,
+            } => self.sasl_step(SaslStep::Init {
+                mechanism,
+                initial_response,
+                hostname,
+            }),
+            Event::SaslResponse(response) => self.sasl_step(SaslStep::Response(response)),
         }
     }
 
     /// Remembers why the connection ends; the end itself comes when the goodbyes are written.
-    fn set_failure_reason(&mut self, error: Error) {
+    pub(super) fn set_failure_reason(&mut self, error: Error) {
         if self.reason.is_none() {
             self.reason = Some(error);
-        }
-    }
-
-    /// Judging may take its time: it runs beside the driver and comes back as a command.
-    fn judge(&mut self, credentials: Credentials) {
-        match &self.judge {
-            Some(judge) => {
-                let verdict = judge(credentials);
-                let shared = self.shared.clone();
-                tokio::spawn(async move { shared.push(Command::Authenticated(verdict.await)) });
-            }
-            None => self
-                .engine
-                .sasl_outcome(amqp_types::security::SaslCode::Sys, None),
         }
     }
 

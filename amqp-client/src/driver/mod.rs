@@ -11,6 +11,7 @@
 //! 4. transmit: the engine writes, the socket takes it in one vectored write;
 //! 5. events: deliveries and outcomes go to the handles in batches, one lock a link.
 
+mod authentication;
 mod command;
 mod commands;
 mod dispatch;
@@ -34,11 +35,11 @@ use std::time::{Duration, Instant};
 use amqp_types::transport::Attach;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWrite};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Sleep;
 
 pub(crate) use command::{
-    AttachOrder, Command, ConnectionShared, LinkShared, Reply, Verdict, reply,
+    AttachOrder, Command, ConnectionShared, LinkShared, Reply, SaslAnswer, SaslStep, reply,
 };
 pub(crate) use dispatch::mirror;
 pub(crate) use link::{Status, Template};
@@ -81,15 +82,13 @@ pub(crate) struct Opened {
     pub(crate) identity: Option<String>,
 }
 
-/// Judges credentials on a listener; may take its time.
-pub(crate) type Judge =
-    Box<dyn Fn(Credentials) -> Pin<Box<dyn Future<Output = Verdict> + Send>> + Send>;
-
-/// What a client presented.
-#[derive(Debug)]
-pub(crate) struct Credentials {
-    pub(crate) mechanism: amqp_types::Symbol,
-    pub(crate) initial_response: Option<amqp_types::Binary>,
+/// How far a connection has come, for whoever waits with a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The SASL layer, its header included.
+    Sasl,
+    /// The AMQP header and the open.
+    Open,
 }
 
 /// What a driver is started with.
@@ -103,8 +102,10 @@ pub(crate) struct Setup {
     pub(crate) opened: oneshot::Sender<Result<Opened, Error>>,
     /// Where links that the peer attaches are offered, on a listener.
     pub(crate) offers: Option<mpsc::UnboundedSender<Offer>>,
-    /// Who judges credentials, on a listener.
-    pub(crate) judge: Option<Judge>,
+    /// The mechanism that runs beside the driver.
+    pub(crate) sasl: Option<mpsc::UnboundedSender<SaslStep>>,
+    /// Told how far the connection has come.
+    pub(crate) phase: watch::Sender<Phase>,
 }
 
 /// The task of one connection.
@@ -128,7 +129,8 @@ pub(crate) struct Driver {
     opened: Option<oneshot::Sender<Result<Opened, Error>>>,
     identity: Option<String>,
     offers: Option<mpsc::UnboundedSender<Offer>>,
-    judge: Option<Judge>,
+    sasl: Option<mpsc::UnboundedSender<SaslStep>>,
+    phase: watch::Sender<Phase>,
     /// Who is told everything, where somebody asked for that.
     tap: Option<Tap>,
 
@@ -181,7 +183,8 @@ impl Driver {
             opened: Some(setup.opened),
             identity: None,
             offers: setup.offers,
-            judge: setup.judge,
+            sasl: setup.sasl,
+            phase: setup.phase,
             tap: None,
             sessions: HashMap::new(),
             links: HashMap::new(),

@@ -2,20 +2,23 @@
 //!
 //! Decides how sessions and links are asked for. Section 2.4.
 
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use amqp_types::transport::{self, Open};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
+use super::deadlines::Deadlines;
 use super::options::{ReceiverOptions, SenderOptions, SessionOptions};
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::session::{Session, SessionInner};
-use crate::driver::{Command, ConnectionShared, Driver, Judge, Offer, SessionShared, Setup};
+use crate::driver::{
+    Command, ConnectionShared, Driver, Offer, Phase, SaslStep, SessionShared, Setup,
+};
 use crate::error::{Error, ErrorScope};
 use crate::proto::{Connection as Engine, SessionConfig};
-use crate::transport::BoxedStream;
+use crate::transport::{BoxedStream, Security};
 
 /// An open connection; clones stand for the same one. Dropping the last handle of the connection,
 /// its sessions and its links closes it. Section 2.4.
@@ -29,6 +32,7 @@ pub(crate) struct ConnectionInner {
     pub(crate) shared: Arc<ConnectionShared>,
     remote: Open,
     identity: Option<String>,
+    security: Security,
     session: SessionConfig,
     /// The session that `create_sender` and `create_receiver` use.
     default: std::sync::Mutex<Arc<SessionShared>>,
@@ -42,23 +46,60 @@ impl Drop for ConnectionInner {
     }
 }
 
+/// The mechanism that runs beside a driver.
+pub(crate) type Beside = Box<
+    dyn FnOnce(
+            mpsc::UnboundedReceiver<SaslStep>,
+            Arc<ConnectionShared>,
+        ) -> Pin<Box<dyn Future<Output = ()> + Send>>
+        + Send,
+>;
+
+/// What a connection is started with.
+pub(crate) struct Starting {
+    pub(crate) stream: BoxedStream,
+    pub(crate) engine: Engine,
+    pub(crate) security: Security,
+    pub(crate) deadlines: Deadlines,
+    /// Who authenticates, or judges, where the SASL layer is there.
+    pub(crate) sasl: Option<Beside>,
+    /// Whether the peer's links are offered to the application.
+    pub(crate) listens: bool,
+    pub(crate) first_session: Option<SessionConfig>,
+    pub(crate) prepared: Option<Arc<ConnectionShared>>,
+}
+
 /// Starts the driver and waits until the peer has opened. A client begins its first session with
 /// the open, so that a link costs no round trip of its own for it.
-pub(crate) async fn start(
-    stream: BoxedStream,
-    engine: Engine,
-    close_deadline: Duration,
-    offers: Option<(mpsc::UnboundedSender<Offer>, mpsc::UnboundedReceiver<Offer>)>,
-    judge: Option<Judge>,
-    first_session: Option<SessionConfig>,
-    prepared: Option<Arc<ConnectionShared>>,
-) -> Result<Connection, Error> {
+pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
+    let Starting {
+        stream,
+        engine,
+        security,
+        deadlines,
+        sasl,
+        listens,
+        first_session,
+        prepared,
+    } = starting;
     let shared = prepared.unwrap_or_else(ConnectionShared::new);
     let (opened, open) = oneshot::channel();
-    let (offer, offered) = match offers {
-        Some((sender, receiver)) => (Some(sender), Some(receiver)),
-        None => (None, None),
+    let (offer, offered) = match listens {
+        true => {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            (Some(sender), Some(receiver))
+        }
+        false => (None, None),
     };
+    let (phase, phases) = watch::channel(match &sasl {
+        Some(_) => Phase::Sasl,
+        None => Phase::Open,
+    });
+    let sasl = sasl.map(|beside| {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(beside(receiver, shared.clone()));
+        sender
+    });
     let default = SessionShared::new(shared.clone());
     let session = first_session.clone().unwrap_or_default();
     if let Some(config) = first_session
@@ -74,24 +115,55 @@ pub(crate) async fn start(
         stream,
         engine,
         shared: shared.clone(),
-        close_deadline,
+        close_deadline: deadlines.close,
         opened,
         offers: offer,
-        judge,
+        sasl,
+        phase,
     });
     let guard = AbortOnDrop(Some(tokio::spawn(driver)));
-    let opened = open.await.unwrap_or_else(|_| Err(shared.over_error()))?;
+    let opened = in_time(open, phases, &deadlines)
+        .await?
+        .unwrap_or_else(|_| Err(shared.over_error()))?;
     guard.disarm();
     Ok(Connection {
         inner: Arc::new(ConnectionInner {
             shared,
             remote: *opened.open,
             identity: opened.identity,
+            security,
             session,
             default: std::sync::Mutex::new(default),
             offers: Mutex::new(offered),
         }),
     })
+}
+
+/// Waits for the open, with a deadline for each layer on the way to it.
+async fn in_time<T>(
+    open: impl Future<Output = T>,
+    mut phases: watch::Receiver<Phase>,
+    deadlines: &Deadlines,
+) -> Result<T, Error> {
+    tokio::pin!(open);
+    let through = async {
+        if phases
+            .wait_for(|phase| *phase == Phase::Open)
+            .await
+            .is_err()
+        {
+            std::future::pending().await
+        }
+    };
+    tokio::select! {
+        opened = &mut open => return Ok(opened),
+        through = tokio::time::timeout(deadlines.sasl, through) => {
+            through.map_err(|_| Error::timed_out("sasl", ErrorScope::Connection))?;
+        }
+    }
+    tokio::time::timeout(deadlines.open, open)
+        .await
+        .map_err(|_| Error::timed_out("open", ErrorScope::Connection))
 }
 
 /// Drops the socket of a connection that nobody waits for any more.
@@ -125,6 +197,11 @@ impl Connection {
     /// Who the client is, on the listener's side: the authenticated user, `None` for an anonymous one.
     pub fn identity(&self) -> Option<&str> {
         self.inner.identity.as_deref()
+    }
+
+    /// How well the connection is kept from others: TLS and what was agreed on there.
+    pub fn security(&self) -> &Security {
+        &self.inner.security
     }
 
     /// Begins a session of its own. Section 2.5.1.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use amqp_types::Str;
 
-use super::connection::{Connection, start};
-use super::options::{ConnectionOptions, Secret};
-use super::sasl::{Anonymous, Plain};
+use super::authenticate::Authenticator;
+use super::connection::{Beside, Connection, Starting, start};
+use super::options::ConnectionOptions;
 use crate::error::{Error, ErrorScope};
-use crate::proto::{Connection as Engine, Mechanism, SaslClient};
-use crate::transport::{self, Address, BoxedStream, Stream};
+use crate::proto::Connection as Engine;
+use crate::transport::{self, Address, BoxedStream, Security, Stream};
 
 /// An application that takes part in AMQP, named by its container-id. Section 2.4.1.
 ///
@@ -59,8 +59,8 @@ impl Container {
     /// Connects to `amqp://user:password@host:port` and waits until the peer has opened.
     ///
     /// # Errors
-    /// Configuration for a bad URL, I/O, authentication, what the peer says when it refuses, and a
-    /// deadline of 30 s for all of it together.
+    /// Configuration for a bad URL, I/O, authentication, what the peer says when it refuses, and the
+    /// deadlines of [`Deadlines`](super::Deadlines).
     ///
     /// # Cancel safety
     /// Dropping the future drops the socket.
@@ -84,21 +84,16 @@ impl Container {
         address: &Address,
         mut options: ConnectionOptions,
     ) -> Result<Connection, Error> {
-        if options.user.is_none() {
-            options.user = address.user().map(str::to_owned);
-            options.password = address.password().map(|p| Secret(p.to_owned()));
+        if options.auth.user.is_none() {
+            options.auth.user = address.user().map(str::to_owned);
+            options.auth.password = address.password().cloned();
         }
         if options.config.hostname.is_none() {
             options.config.hostname = Some(Str::from(address.host().to_owned()));
         }
-        let deadline = options.open_deadline;
-        let connecting = async {
-            let stream = transport::connect(address, deadline).await?;
-            self.handshake(stream, options).await
-        };
-        tokio::time::timeout(deadline, connecting)
-            .await
-            .map_err(|_| Error::timed_out("open", ErrorScope::Connection))?
+        let (stream, security) = transport::connect(&address, options.deadlines.connect).await?;
+        let peer = Some((address.host().to_owned(), address.port()));
+        self.handshake(stream, security, peer, options).await
     }
 
     /// Speaks AMQP as a client over any stream, for example an in-memory pipe.
@@ -113,40 +108,47 @@ impl Container {
         stream: impl Stream + 'static,
         options: ConnectionOptions,
     ) -> Result<Connection, Error> {
-        let deadline = options.open_deadline;
-        tokio::time::timeout(deadline, self.handshake(Box::new(stream), options))
+        self.handshake(Box::new(stream), Security::default(), None, options)
             .await
-            .map_err(|_| Error::timed_out("open", ErrorScope::Connection))?
     }
 
     async fn handshake(
         &self,
         stream: BoxedStream,
+        security: Security,
+        peer: Option<(String, u16)>,
         options: ConnectionOptions,
     ) -> Result<Connection, Error> {
         let mut config = options.config;
         config.container_id = self.id.clone();
-        let sasl = options.sasl.then(|| {
-            let mechanism: Box<dyn Mechanism> = match (options.user, options.password) {
-                (Some(user), password) => {
-                    Box::new(Plain::new(user, password.unwrap_or(Secret(String::new()))))
-                }
-                (None, _) => Box::new(Anonymous),
-            };
-            SaslClient::new(vec![mechanism], config.hostname.clone())
+        let (host, port) = peer.unzip();
+        let mut authenticator = options.sasl.then(|| {
+            let hostname = config.hostname.clone();
+            Authenticator::new(options.auth, security.clone(), host, port, hostname)
         });
+        let sasl = match &mut authenticator {
+            Some(authenticator) => {
+                let made = tokio::time::timeout(options.deadlines.sasl, authenticator.engine());
+                let late = || Error::timed_out("sasl", ErrorScope::Connection);
+                Some(made.await.map_err(|_| late())??)
+            }
+            None => None,
+        };
         let session = config.session.clone();
         let now = tokio::time::Instant::now().into_std();
         let engine = Engine::client(now, config, sasl);
-        start(
+        start(Starting {
             stream,
             engine,
-            options.close_deadline,
-            None,
-            None,
-            Some(session),
-            options.prepared,
-        )
+            security,
+            deadlines: options.deadlines,
+            sasl: authenticator.map(|authenticator| -> Beside {
+                Box::new(move |steps, shared| Box::pin(authenticator.run(steps, shared)))
+            }),
+            listens: false,
+            first_session: Some(session),
+            prepared: options.prepared,
+        })
         .await
     }
 }

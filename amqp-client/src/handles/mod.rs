@@ -3,19 +3,21 @@
 //! Decides the shape of the asynchronous API. Handles are cheap clones without protocol logic; each
 //! method states what dropping its future does. The work is the driver's.
 
+mod authenticate;
 mod connection;
 mod container;
+mod deadlines;
 mod delivery;
 mod options;
 mod receiver;
 mod redirect;
-mod sasl;
 mod sender;
 mod session;
 mod stream;
 
 pub use connection::Connection;
 pub use container::Container;
+pub use deadlines::Deadlines;
 pub use delivery::Delivery;
 pub use options::{ConnectionOptions, ReceiverOptions, SenderOptions, SessionOptions};
 pub use receiver::Receiver;
@@ -23,5 +25,5 @@ pub use sender::{Receipt, SendSettings, Sendable, Sender};
 pub use session::Session;
 pub use stream::{MessageStream, StreamingDelivery};
 
-pub(crate) use connection::start;
+pub(crate) use connection::{Starting, start};
 pub(crate) use session::SessionInner;

@@ -10,40 +10,29 @@ use amqp_types::messaging::{Source, Target};
 use amqp_types::transport::{Fields, ReceiverSettleMode, SenderSettleMode};
 use amqp_types::{Str, Symbol};
 
+use super::deadlines::Deadlines;
 use crate::driver::ConnectionShared;
 use crate::proto::{Config, SessionConfig};
+use crate::sasl::{ClientMechanism, Policy, TokenProvider};
+use crate::secret::Secret;
 
 /// Options of a connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionOptions {
-    pub(crate) user: Option<String>,
-    pub(crate) password: Option<Secret>,
+    pub(crate) auth: Policy,
     pub(crate) sasl: bool,
-    pub(crate) open_deadline: Duration,
-    pub(crate) close_deadline: Duration,
+    pub(crate) deadlines: Deadlines,
     pub(crate) config: Config,
     /// What the connection is going to share with its driver, where that was made before.
     pub(crate) prepared: Option<Arc<ConnectionShared>>,
 }
 
-/// A password that shows nowhere.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(pub(crate) String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
 impl Default for ConnectionOptions {
     fn default() -> Self {
         Self {
-            user: None,
-            password: None,
+            auth: Policy::default(),
             sasl: true,
-            open_deadline: Duration::from_secs(30),
-            close_deadline: Duration::from_secs(10),
+            deadlines: Deadlines::default(),
             config: Config::new(""),
             prepared: None,
         }
@@ -51,15 +40,69 @@ impl Default for ConnectionOptions {
 }
 
 impl ConnectionOptions {
-    /// The defaults: SASL, frames of 64 KiB, an idle time-out of 60 s, 30 s to open, 10 s to close.
+    /// The defaults: SASL, frames of 64 KiB, an idle time-out of 60 s, and [`Deadlines`] for all that is waited for.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Authenticates with user and password; those in the URL count for less.
-    pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        self.user = Some(user.into());
-        self.password = Some(Secret(password.into()));
+    pub fn credentials(mut self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
+        self.auth.user = Some(user.into());
+        self.auth.password = Some(password.into());
+        self
+    }
+
+    /// Authenticates with a token, by OAUTHBEARER or XOAUTH2. The user may be empty where the token
+    /// says who it is.
+    pub fn token_provider(mut self, user: impl Into<String>, provider: impl TokenProvider) -> Self {
+        self.auth.token = Some((user.into(), Arc::new(provider)));
+        self
+    }
+
+    /// Authenticates by the client certificate, SASL EXTERNAL. A connection that has a certificate
+    /// and nothing else to authenticate with does so by itself where it is offered.
+    pub fn external(mut self) -> Self {
+        self.auth.external = Some(String::new());
+        self
+    }
+
+    /// The only SASL mechanisms that may be used, by name. Default: whatever fits the credentials,
+    /// the strongest that is offered. With one alone the offer is not waited for: the mechanism's
+    /// first message goes out with the protocol header, which saves a round trip. Section 5.3.2.
+    pub fn mechanisms<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.auth.allowed = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Adds a mechanism of one's own, which is preferred to all others where it is offered.
+    pub fn mechanism(mut self, mechanism: impl ClientMechanism + 'static) -> Self {
+        self.auth.own.push(Arc::new(mechanism));
+        self
+    }
+
+    /// Lets a password or a token be sent as it is where others may listen: without TLS to another
+    /// machine, or over a stream of one's own. Default: that is an error, except on loopback
+    /// addresses and Unix sockets.
+    pub fn allow_plain_without_tls(mut self) -> Self {
+        self.auth.anywhere = true;
+        self
+    }
+
+    /// How many iterations a listener may ask for in SCRAM. Default 4096 to 1,000,000.
+    pub fn scram_iterations(mut self, range: std::ops::RangeInclusive<u32>) -> Self {
+        self.auth.iterations = range;
+        self
+    }
+
+    /// The largest SASL frame that is taken, in octets, at least 512. Default 16,384. Section 5.3.1.
+    pub fn max_sasl_frame_size(mut self, octets: u32) -> Self {
+        self.config.max_sasl_frame_size = octets;
+        self
+    }
+
+    /// How long the peer may take at each point.
+    pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
         self
     }
 
@@ -93,15 +136,15 @@ impl ConnectionOptions {
         self
     }
 
-    /// How long connecting and opening may take together. Default 30 s.
+    /// How long the peer may take to open. Default 10 s; see [`Deadlines`] for all others.
     pub fn open_deadline(mut self, limit: Duration) -> Self {
-        self.open_deadline = limit;
+        self.deadlines.open = limit;
         self
     }
 
     /// How long the peer may take to answer a close. Default 10 s.
     pub fn close_deadline(mut self, limit: Duration) -> Self {
-        self.close_deadline = limit;
+        self.deadlines.close = limit;
         self
     }
 

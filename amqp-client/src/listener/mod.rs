@@ -3,153 +3,26 @@
 //! Decides how a listener's application meets its peers. The protocol is the engine's; the nodes
 //! behind the links are the application's. Sections 2.2, 2.6.3.
 
+mod access;
+mod authenticate;
 mod link;
 
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::Arc;
 
-use amqp_types::Symbol;
-use amqp_types::security::SaslCode;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::{Mutex, mpsc};
 
+pub use access::Access;
 pub use link::{AcceptOptions, IncomingLink, Link};
 
-use crate::driver::{Credentials, Judge, Offer, Verdict};
+use self::authenticate::Judge;
 use crate::error::{Error, ErrorScope};
-use crate::handles::{Connection, ConnectionOptions, Container, start};
+use crate::handles::{Connection, ConnectionOptions, Container, Starting, start};
 use crate::proto::{Connection as Engine, SaslServer};
-use crate::transport::Stream;
+use crate::transport::{BoxedStream, Security, Stream};
 
 /// How many connections may be in their opening exchange, or open and not yet accepted, at once.
 const BACKLOG: usize = 128;
-
-/// Who may connect.
-#[derive(Clone, Default)]
-pub struct Access {
-    anonymous: bool,
-    plain: Option<Arc<dyn Check>>,
-    required: bool,
-}
-
-/// Judges a user and a password.
-trait Check: Send + Sync {
-    fn check(&self, user: String, password: String) -> Pin<Box<dyn Future<Output = bool> + Send>>;
-}
-
-impl<F, R> Check for F
-where
-    F: Fn(String, String) -> R + Send + Sync,
-    R: Future<Output = bool> + Send + 'static,
-{
-    fn check(&self, user: String, password: String) -> Pin<Box<dyn Future<Output = bool> + Send>> {
-        Box::pin(self(user, password))
-    }
-}
-
-impl std::fmt::Debug for Access {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Access")
-            .field("anonymous", &self.anonymous)
-            .field("plain", &self.plain.is_some())
-            .field("required", &self.required)
-            .finish()
-    }
-}
-
-impl Access {
-    /// Everybody: with SASL ANONYMOUS, or without a SASL layer.
-    pub fn anyone() -> Self {
-        Self {
-            anonymous: true,
-            ..Self::default()
-        }
-    }
-
-    /// Only who presents a user and a password that `check` approves, by SASL PLAIN. Section 5.3.
-    pub fn plain<F, R>(check: F) -> Self
-    where
-        F: Fn(String, String) -> R + Send + Sync + 'static,
-        R: Future<Output = bool> + Send + 'static,
-    {
-        Self {
-            anonymous: false,
-            plain: Some(Arc::new(check)),
-            required: true,
-        }
-    }
-
-    /// Lets anonymous clients in as well.
-    pub fn or_anonymous(mut self) -> Self {
-        self.anonymous = true;
-        self
-    }
-
-    fn mechanisms(&self) -> Vec<Symbol> {
-        let mut offer = Vec::new();
-        if self.plain.is_some() {
-            offer.push(Symbol::from_static("PLAIN"));
-        }
-        if self.anonymous {
-            offer.push(Symbol::from_static("ANONYMOUS"));
-        }
-        offer
-    }
-
-    fn judge(&self) -> Judge {
-        let access = self.clone();
-        Box::new(move |credentials| {
-            let access = access.clone();
-            Box::pin(async move { access.verdict(credentials).await })
-        })
-    }
-
-    async fn verdict(&self, credentials: Credentials) -> Verdict {
-        let refused = Verdict {
-            code: SaslCode::Auth,
-            identity: None,
-        };
-        match credentials.mechanism.as_str() {
-            "ANONYMOUS" if self.anonymous => Verdict {
-                code: SaslCode::Ok,
-                identity: None,
-            },
-            "PLAIN" => {
-                let Some(check) = &self.plain else {
-                    return refused;
-                };
-                let Some((user, password)) = credentials
-                    .initial_response
-                    .as_deref()
-                    .and_then(plain_credentials)
-                else {
-                    return refused;
-                };
-                match check.check(user.clone(), password).await {
-                    true => Verdict {
-                        code: SaslCode::Ok,
-                        identity: Some(user),
-                    },
-                    false => refused,
-                }
-            }
-            _ => refused,
-        }
-    }
-}
-
-/// Takes `authzid NUL authcid NUL password` apart. RFC 4616.
-fn plain_credentials(response: &[u8]) -> Option<(String, String)> {
-    let mut parts = response.split(|octet| *octet == 0);
-    let (_, user, password, none) = (parts.next()?, parts.next()?, parts.next()?, parts.next());
-    if none.is_some() || user.is_empty() {
-        return None;
-    }
-    let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).ok();
-    Some((text(user)?, text(password)?))
-}
 
 /// A socket that peers connect to.
 ///
@@ -208,29 +81,51 @@ impl Container {
         stream: impl Stream + 'static,
         access: &Access,
     ) -> Result<Connection, Error> {
+        // A stream that was handed over is the application's to judge.
+        let security = Security {
+            local: true,
+            tls: None,
+        };
+        self.accept_secured(Box::new(stream), security, access)
+            .await
+    }
+
+    async fn accept_secured(
+        &self,
+        stream: BoxedStream,
+        security: Security,
+        access: &Access,
+    ) -> Result<Connection, Error> {
         let ConnectionOptions {
             mut config,
-            open_deadline,
-            close_deadline,
+            deadlines,
             ..
         } = self.options().clone();
         config.container_id = self.id().to_owned().into();
-        let sasl = SaslServer::new(access.mechanisms());
+        let judge = Judge::new(&access.all(), security.clone());
+        let offered = judge.offered();
+        // An empty offer is none at all: without a mechanism the layer can not be passed. [SASL-07]
+        if offered.is_empty() && access.required {
+            return Err(Error::configuration(
+                "no SASL mechanism can be offered on this connection: use TLS, or say allow_plain_without_tls",
+            ));
+        }
+        let sasl = (!offered.is_empty()).then(|| SaslServer::new(offered));
         let now = tokio::time::Instant::now().into_std();
-        let engine = Engine::listener(now, config, Some(sasl), access.required);
-        let offers = mpsc::unbounded_channel::<Offer>();
-        let opening = start(
-            Box::new(stream),
+        let engine = Engine::listener(now, config, sasl, access.required);
+        start(Starting {
+            stream,
             engine,
-            close_deadline,
-            Some(offers),
-            Some(access.judge()),
-            None,
-            None,
-        );
-        tokio::time::timeout(open_deadline, opening)
-            .await
-            .map_err(|_| Error::timed_out("open", ErrorScope::Connection))?
+            security,
+            deadlines,
+            sasl: Some(Box::new(move |steps, shared| {
+                Box::pin(judge.run(steps, shared))
+            })),
+            listens: true,
+            first_session: None,
+            prepared: None,
+        })
+        .await
     }
 }
 
@@ -260,7 +155,12 @@ async fn accept_all(
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "TCP_NODELAY");
             }
-            match container.accept_stream(stream, &access).await {
+            let local = stream
+                .peer_addr()
+                .is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
+            let security = Security { local, tls: None };
+            let accepted = container.accept_secured(Box::new(stream), security, &access);
+            match accepted.await {
                 Ok(connection) => drop(permit.send(connection)),
                 Err(error) => tracing::debug!(%error, "a connection was not opened"),
             }

@@ -13,6 +13,17 @@ use super::arena::Key;
 use super::delivery::{Incoming, StreamEnd, Tag};
 use super::violation::Violation;
 
+/// Why authentication did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SaslFailure {
+    /// The listener offered nothing that may be used; this it offered. Section 5.3.3.1.
+    NoMechanism(Vec<Symbol>),
+    /// The listener refused with this code. Section 5.3.3.6. [SASL-13]
+    Refused(SaslCode),
+    /// This side gave up, or did not believe the listener. [SASL-17]
+    GivenUp,
+}
+
 /// A link, named within its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkKey {
@@ -37,8 +48,17 @@ pub enum Event {
     },
     /// A client answered a challenge. Section 5.3.3.4.
     SaslResponse(Binary),
-    /// The listener's verdict on our authentication. Section 5.3.3.5.
-    SaslOutcome(SaslCode),
+    /// The listener offers these mechanisms; the client has to answer with `sasl_init` or
+    /// `sasl_give_up`. Section 5.3.3.1.
+    SaslOffer(Vec<Symbol>),
+    /// The listener challenges; the client has to answer with `sasl_respond` or `sasl_give_up`.
+    /// Section 5.3.3.3.
+    SaslChallenge(Binary),
+    /// The listener said ok, with this data; nothing is read until `sasl_accept` or `sasl_give_up`.
+    /// Section 5.3.3.5.
+    SaslAccepted(Option<Binary>),
+    /// Authentication failed. Section 5.3.3.6.
+    SaslFailed(SaslFailure),
     /// The partner's open arrived. Section 2.7.1.
     Opened(Box<Open>),
     /// The partner closed the connection, or answered our close. Section 2.7.9.

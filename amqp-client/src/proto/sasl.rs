@@ -1,66 +1,68 @@
 //! The SASL exchange, for the side that authenticates and the side that is authenticated.
 //!
-//! Decides which SASL frame is legal when and what is owed in answer. The arithmetic of a mechanism
-//! sits behind [`Mechanism`]; checking credentials is left to the listener's user. Section 5.3.
+//! Decides which SASL frame is legal when and what is owed in answer. What a mechanism says, and
+//! whether credentials are good, is decided elsewhere: it leaves here as an event and comes back as
+//! a verb, so that hashing and look-ups may take their time. Section 5.3.
+//!
+//! ```text
+//! client  AwaitOffer ──▶ Deciding ──▶ AwaitStep ──▶ Verifying ──▶ Done
+//!                           ▲─ challenge ─┘
+//! server  AwaitInit  ──▶ Deciding ──▶ AwaitResponse ──▶ Deciding ──▶ Done
+//! ```
 
 use amqp_types::security::{
     SaslChallenge, SaslCode, SaslFrame, SaslInit, SaslMechanisms, SaslOutcome, SaslResponse,
 };
 use amqp_types::transport::ErrorCondition;
-use amqp_types::{Binary, Str, Symbol};
+use amqp_types::{Binary, Symbol};
 use bytes::BytesMut;
 
-use super::event::Event;
+use super::event::{Event, SaslFailure};
 use super::frame::{SASL_FRAME, put_frame};
 use super::violation::Violation;
 
 const SECTION: &str = "5.3.2";
 
-/// The client's half of one SASL mechanism.
-pub trait Mechanism: Send + std::fmt::Debug {
-    /// The registered name, for example `PLAIN`.
-    fn name(&self) -> Symbol;
-    /// The initial response, for mechanisms in which the client speaks first.
-    fn initial_response(&mut self) -> Option<Binary>;
-    /// The answer to a challenge, or `None` to give up.
-    fn respond(&mut self, challenge: &[u8]) -> Option<Binary>;
-    /// Judges what came with a successful outcome; `false` refuses the server.
-    fn verify(&mut self, additional: Option<&[u8]>) -> bool {
-        let _ = additional;
-        true
-    }
-}
-
-/// Why authentication did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SaslFailure {
-    /// The listener offered none of the mechanisms that may be used; these it offered. [SASL-09]
-    NoMechanism(Vec<Symbol>),
-    /// The listener refused with this code. Section 5.3.3.6.
-    Refused(SaslCode),
-    /// The mechanism gave up or did not believe the server.
-    Mechanism,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClientState {
+    /// Nothing has come yet; an init may have gone out with the header. [SASL-10]
+    AwaitOffer,
+    /// The mechanism's next message is being made.
+    Deciding,
+    AwaitStep,
+    /// The listener said ok; whether it is believed is being decided. [SASL-17]
+    Verifying,
+    Done,
 }
 
 /// The client's state.
 #[derive(Debug)]
 pub struct SaslClient {
-    mechanisms: Vec<Box<dyn Mechanism>>,
-    hostname: Option<Str>,
-    chosen: Option<usize>,
+    state: ClientState,
+    /// The mechanism of an init that goes out without waiting for the offer.
+    early: Option<Symbol>,
     owed: Option<SaslFrame>,
     failure: Option<SaslFailure>,
 }
 
 impl SaslClient {
-    /// Mechanisms in the order of preference.
-    pub fn new(mechanisms: Vec<Box<dyn Mechanism>>, hostname: Option<Str>) -> Self {
+    /// Waits for the offer and chooses then: [`Event::SaslOffer`].
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
         Self {
-            mechanisms,
-            hostname,
-            chosen: None,
+            state: ClientState::AwaitOffer,
+            early: None,
             owed: None,
             failure: None,
+        }
+    }
+
+    /// Sends this init with the protocol header, in one write. [SASL-10]
+    pub fn with_init(init: SaslInit) -> Self {
+        Self {
+            early: Some(init.mechanism.clone()),
+            owed: Some(SaslFrame::SaslInit(init)),
+            ..Self::new()
         }
     }
 
@@ -69,50 +71,84 @@ impl SaslClient {
         self.failure.as_ref()
     }
 
-    /// Takes a frame of the listener; answers with the outcome once there is one. [SASL-02]
-    fn on_frame(&mut self, frame: SaslFrame) -> Result<Option<SaslCode>, Violation> {
-        match (frame, self.chosen) {
-            (SaslFrame::SaslMechanisms(offer), None) => {
+    /// Takes a frame of the listener. [SASL-02] [SASL-11]
+    fn on_frame(
+        &mut self,
+        frame: SaslFrame,
+        emit: &mut impl FnMut(Event),
+    ) -> Result<SaslProgress, Violation> {
+        match (frame, self.state) {
+            (SaslFrame::SaslMechanisms(offer), ClientState::AwaitOffer) => {
                 let offered = offer.sasl_server_mechanisms;
-                let chosen = self
-                    .mechanisms
-                    .iter()
-                    .position(|mechanism| offered.contains(&mechanism.name()));
-                let Some(chosen) = chosen else {
-                    self.failure = Some(SaslFailure::NoMechanism(offered));
-                    return Ok(Some(SaslCode::Sys));
-                };
-                self.chosen = Some(chosen);
-                let mechanism = &mut self.mechanisms[chosen];
-                let mut init = SaslInit::new(mechanism.name());
-                init.initial_response = mechanism.initial_response();
-                init.hostname = self.hostname.clone();
-                self.owed = Some(SaslFrame::SaslInit(init));
-                Ok(None)
-            }
-            (SaslFrame::SaslChallenge(challenge), Some(chosen)) => {
-                match self.mechanisms[chosen].respond(&challenge.challenge) {
-                    Some(response) => {
-                        self.owed = Some(SaslFrame::SaslResponse(SaslResponse::new(response)));
-                        Ok(None)
+                match &self.early {
+                    // [SASL-08]: a mechanism that was not offered is not gone on with.
+                    Some(early) if !offered.contains(early) => {
+                        return Ok(self.fail(SaslFailure::NoMechanism(offered), emit));
                     }
+                    Some(_) => self.state = ClientState::AwaitStep,
                     None => {
-                        self.failure = Some(SaslFailure::Mechanism);
-                        Ok(Some(SaslCode::Auth))
+                        self.state = ClientState::Deciding;
+                        emit(Event::SaslOffer(offered));
                     }
                 }
+                Ok(SaslProgress::Open)
             }
-            (SaslFrame::SaslOutcome(outcome), Some(chosen)) => {
+            (SaslFrame::SaslChallenge(challenge), ClientState::AwaitStep) => {
+                self.state = ClientState::Deciding;
+                emit(Event::SaslChallenge(challenge.challenge));
+                Ok(SaslProgress::Open)
+            }
+            (SaslFrame::SaslOutcome(outcome), ClientState::AwaitStep) => {
                 if outcome.code != SaslCode::Ok {
-                    self.failure = Some(SaslFailure::Refused(outcome.code));
-                } else if !self.mechanisms[chosen].verify(outcome.additional_data.as_deref()) {
-                    self.failure = Some(SaslFailure::Mechanism);
-                    return Ok(Some(SaslCode::Auth));
+                    // [SASL-16]: what comes with a failure is ignored.
+                    return Ok(self.fail(SaslFailure::Refused(outcome.code), emit));
                 }
-                Ok(Some(outcome.code))
+                self.state = ClientState::Verifying;
+                emit(Event::SaslAccepted(outcome.additional_data));
+                Ok(SaslProgress::Paused)
             }
             _ => Err(unexpected()),
         }
+    }
+
+    fn fail(&mut self, failure: SaslFailure, emit: &mut impl FnMut(Event)) -> SaslProgress {
+        self.state = ClientState::Done;
+        self.failure = Some(failure.clone());
+        emit(Event::SaslFailed(failure));
+        SaslProgress::Failed
+    }
+
+    /// Answers the offer. Out of turn it does nothing.
+    pub(crate) fn init(&mut self, init: SaslInit) {
+        if self.state == ClientState::Deciding {
+            self.state = ClientState::AwaitStep;
+            self.owed = Some(SaslFrame::SaslInit(init));
+        }
+    }
+
+    /// Answers a challenge. Out of turn it does nothing. [SASL-12]
+    pub(crate) fn respond(&mut self, response: Binary) {
+        if self.state == ClientState::Deciding {
+            self.state = ClientState::AwaitStep;
+            self.owed = Some(SaslFrame::SaslResponse(SaslResponse::new(response)));
+        }
+    }
+
+    /// Believes the listener's ok.
+    pub(crate) fn accept(&mut self) -> SaslProgress {
+        if self.state != ClientState::Verifying {
+            return SaslProgress::Open;
+        }
+        self.state = ClientState::Done;
+        SaslProgress::Succeeded
+    }
+
+    /// Goes no further.
+    pub(crate) fn give_up(&mut self, failure: SaslFailure) -> SaslProgress {
+        self.state = ClientState::Done;
+        self.owed = None;
+        self.failure.get_or_insert(failure);
+        SaslProgress::Failed
     }
 }
 
@@ -133,7 +169,7 @@ enum ServerState {
 }
 
 impl SaslServer {
-    /// Offers these mechanisms; there has to be one at least. [TYP-37]
+    /// Offers these mechanisms; there has to be one at least. [TYP-37] [SASL-07]
     pub fn new(offer: Vec<Symbol>) -> Self {
         Self {
             owed: vec![SaslFrame::SaslMechanisms(SaslMechanisms::new(
@@ -148,6 +184,7 @@ impl SaslServer {
         match (frame, self.state) {
             (SaslFrame::SaslInit(init), ServerState::AwaitInit) => {
                 if !self.offer.contains(&init.mechanism) {
+                    // [SASL-09]
                     self.outcome(SaslCode::Auth, None);
                     return Ok(None);
                 }
@@ -158,6 +195,7 @@ impl SaslServer {
                     hostname: init.hostname,
                 }))
             }
+            // [SASL-11]: a response answers a challenge.
             (SaslFrame::SaslResponse(response), ServerState::AwaitResponse) => {
                 self.state = ServerState::Deciding;
                 Ok(Some(Event::SaslResponse(response.response)))
@@ -174,14 +212,23 @@ impl SaslServer {
         }
     }
 
+    /// [SASL-13] [SASL-16]
     pub(crate) fn outcome(&mut self, code: SaslCode, additional_data: Option<Binary>) {
         if matches!(self.state, ServerState::Done(_)) {
             return;
         }
         let mut outcome = SaslOutcome::new(code);
-        outcome.additional_data = additional_data;
+        outcome.additional_data = additional_data.filter(|_| code == SaslCode::Ok);
         self.state = ServerState::Done(code);
         self.owed.push(SaslFrame::SaslOutcome(outcome));
+    }
+
+    pub(crate) fn progress(&self) -> SaslProgress {
+        match self.state {
+            ServerState::Done(SaslCode::Ok) => SaslProgress::Succeeded,
+            ServerState::Done(_) => SaslProgress::Failed,
+            _ => SaslProgress::Open,
+        }
     }
 }
 
@@ -196,8 +243,10 @@ pub(crate) enum Sasl {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SaslProgress {
     Open,
+    /// Nothing may be read until it is decided whether the listener is believed. [SASL-21]
+    Paused,
     Succeeded,
-    Failed(SaslCode),
+    Failed,
 }
 
 impl Sasl {
@@ -208,16 +257,7 @@ impl Sasl {
         emit: &mut impl FnMut(Event),
     ) -> Result<SaslProgress, Violation> {
         match self {
-            Self::Client(client) => Ok(match client.on_frame(frame)? {
-                None => SaslProgress::Open,
-                Some(code) => {
-                    emit(Event::SaslOutcome(code));
-                    match code {
-                        SaslCode::Ok => SaslProgress::Succeeded,
-                        code => SaslProgress::Failed(code),
-                    }
-                }
-            }),
+            Self::Client(client) => client.on_frame(frame, emit),
             Self::Server(server) => {
                 if let Some(event) = server.on_frame(frame)? {
                     emit(event);
@@ -246,16 +286,6 @@ impl Sasl {
                     put_frame(out, SASL_FRAME, 0, &frame);
                 }
             }
-        }
-    }
-}
-
-impl SaslServer {
-    pub(crate) fn progress(&self) -> SaslProgress {
-        match self.state {
-            ServerState::Done(SaslCode::Ok) => SaslProgress::Succeeded,
-            ServerState::Done(code) => SaslProgress::Failed(code),
-            _ => SaslProgress::Open,
         }
     }
 }

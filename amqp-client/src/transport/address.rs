@@ -9,6 +9,7 @@ use std::str::FromStr;
 use fluent_uri::UriRef;
 
 use crate::error::{Error, Redirect};
+use crate::secret::Secret;
 
 /// Where a peer is, who we are to it, and perhaps the address of a node there.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Address {
     host: String,
     port: u16,
     user: Option<String>,
-    password: Option<String>,
+    password: Option<Secret>,
     node: Option<String>,
 }
 
@@ -43,8 +44,8 @@ impl Address {
     }
 
     /// The password, percent-decoded.
-    pub(crate) fn password(&self) -> Option<&str> {
-        self.password.as_deref()
+    pub fn password(&self) -> Option<&Secret> {
+        self.password.as_ref()
     }
 
     /// The same address at another host or port, as far as a redirect names them.
@@ -108,7 +109,9 @@ impl FromStr for Address {
         let (user, password) = match authority.userinfo().map(|info| info.as_str()) {
             None => (None, None),
             Some(info) => match info.split_once(':') {
-                Some((user, password)) => (Some(decode(user)?), Some(decode(password)?)),
+                Some((user, password)) => {
+                    (Some(decode(user)?), Some(Secret::from(decode(password)?)))
+                }
                 None => (Some(decode(info)?), None),
             },
         };
@@ -170,7 +173,7 @@ fn decode(text: &str) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::Address;
+    use super::{Address, Secret};
 
     fn parse(text: &str) -> Address {
         text.parse().expect("a good address")
@@ -180,7 +183,7 @@ mod tests {
     fn everything_is_percent_decoded() {
         let address = parse("amqp://us%40er:p%3Ass%2F@host:1234/a%2Fb/c");
         assert_eq!(address.user(), Some("us@er"));
-        assert_eq!(address.password(), Some("p:ss/"));
+        assert_eq!(address.password().map(Secret::expose), Some("p:ss/"));
         assert_eq!((address.host(), address.port()), ("host", 1234));
         assert_eq!(address.node(), Some("a/b/c"));
     }

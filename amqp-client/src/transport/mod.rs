@@ -4,6 +4,7 @@
 //! does not know. Section 5.1.
 
 mod address;
+mod security;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 pub use address::Address;
+pub use security::{Certificate, Security, TlsInfo};
 
 use crate::error::{Error, ErrorScope};
 
@@ -23,7 +25,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub type BoxedStream = Box<dyn Stream>;
 
 /// Connects a TCP stream to an address, without Nagle's delay.
-pub(crate) async fn connect(address: &Address, deadline: Duration) -> Result<BoxedStream, Error> {
+pub(crate) async fn connect(
+    address: &Address,
+    deadline: Duration,
+) -> Result<(BoxedStream, Security), Error> {
     if address.is_tls() {
         return Err(Error::configuration(
             "amqps: this build has no TLS; use amqp:// or hand a stream to connect_stream",
@@ -37,5 +42,8 @@ pub(crate) async fn connect(address: &Address, deadline: Duration) -> Result<Box
     stream
         .set_nodelay(true)
         .map_err(|error| Error::io("set TCP_NODELAY", error))?;
-    Ok(Box::new(stream))
+    let local = stream
+        .peer_addr()
+        .is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
+    Ok((Box::new(stream), Security { local, tls: None }))
 }

@@ -18,6 +18,9 @@ pub struct Config {
     pub hostname: Option<Str>,
     /// The largest frame that we take, in octets; at least 512. Default 65,536. Section 2.7.1.
     pub max_frame_size: u32,
+    /// The largest SASL frame that we take, in octets. The standard says 512, which tokens and
+    /// tickets do not fit into. Default 16,384. Section 5.3.1. [SASL-04]
+    pub max_sasl_frame_size: u32,
     /// The highest channel that we take. Default 255. Section 2.7.1.
     pub channel_max: u16,
     /// How long the partner may be silent. Half of it is advertised. Default 60 s. Section 2.4.5. [CON-36]
@@ -46,6 +49,7 @@ impl Config {
             container_id: container_id.into(),
             hostname: None,
             max_frame_size: 65_536,
+            max_sasl_frame_size: 16_384,
             channel_max: 255,
             idle_time_out: Some(Duration::from_secs(60)),
             offered_capabilities: Vec::new(),

@@ -33,6 +33,7 @@ impl Connection {
                     buf.clear();
                     return first;
                 }
+                Reading::Paused => return Ok(()),
                 Reading::Header => self.read_header(buf),
                 Reading::Sasl => self.read_sasl(buf),
                 Reading::Amqp => self.read_frame(buf),
@@ -105,7 +106,10 @@ impl Connection {
     /// Whether this header may come now.
     fn is_due(&self, id: ProtocolId) -> bool {
         match (id, self.side) {
-            (ProtocolId::Sasl, Side::Listener) => self.sasl.is_some() && !self.amqp_header,
+            // [SASL-18]: once in a connection.
+            (ProtocolId::Sasl, Side::Listener) => {
+                self.sasl.is_some() && !self.amqp_header && !self.sasl_entered
+            }
             (ProtocolId::Sasl, Side::Client) => self.sasl.is_some() && !self.amqp_header,
             (ProtocolId::Amqp, Side::Listener) => {
                 self.sasl.is_none() || !self.sasl_required || self.sasl_succeeded()
@@ -139,7 +143,7 @@ impl Connection {
         if self.sasl.as_ref().is_some_and(Sasl::is_deciding) {
             return Ok(false);
         }
-        let Some(frame) = take_frame(buf, SASL_FRAME, self.config.max_frame_size)? else {
+        let Some(frame) = take_frame(buf, SASL_FRAME, self.config.max_sasl_frame_size)? else {
             return Ok(false);
         };
         if frame.body.is_empty() {
@@ -163,17 +167,19 @@ impl Connection {
         Ok(true)
     }
 
-    /// Changes layers once authentication has been decided. [SASL-14] [SASL-15]
+    /// Changes layers once authentication has been decided: after a failure no header of another
+    /// layer is looked at any more. [SASL-14] [SASL-15]
     pub(super) fn after_sasl(&mut self, progress: &SaslProgress) {
         match progress {
             SaslProgress::Open => {}
+            SaslProgress::Paused => self.reading = Reading::Paused,
             SaslProgress::Succeeded => {
                 self.reading = Reading::Header;
                 if self.side == Side::Client {
                     self.start_amqp();
                 }
             }
-            SaslProgress::Failed(_) => {
+            SaslProgress::Failed => {
                 self.reading = Reading::Nothing;
                 self.finished = true;
             }

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use amqp_types::Binary;
-use amqp_types::security::SaslCode;
+use amqp_types::security::{SaslCode, SaslInit};
 use amqp_types::transport::{Attach, Error, ErrorCondition, Open};
 use bytes::Bytes;
 
@@ -21,10 +21,10 @@ pub use config::Config;
 
 use super::arena::{Arena, Key};
 use super::delivery::{Load, Outgoing, StreamEnd};
-use super::event::{Event, LinkKey};
+use super::event::{Event, LinkKey, SaslFailure};
 use super::frame::{MIN_MAX_FRAME_SIZE, ProtocolId};
 use super::link::LinkConfig;
-use super::sasl::{Sasl, SaslClient, SaslFailure, SaslServer};
+use super::sasl::{Sasl, SaslClient, SaslServer};
 use super::session::{Session, SessionConfig};
 use super::violation::{Scope, Violation};
 
@@ -42,6 +42,8 @@ enum Reading {
     Header,
     /// Frames of the SASL layer.
     Sasl,
+    /// Nothing until it is decided whether a listener that said ok is believed. [SASL-17] [SASL-21]
+    Paused,
     /// AMQP frames.
     Amqp,
     /// Nothing any more.
@@ -146,6 +148,8 @@ impl Connection {
     fn new(now: Instant, side: Side, mut config: Config, sasl: Option<Sasl>) -> Self {
         // [FRM-17]
         config.max_frame_size = config.max_frame_size.max(MIN_MAX_FRAME_SIZE);
+        // [SASL-04]
+        config.max_sasl_frame_size = config.max_sasl_frame_size.max(MIN_MAX_FRAME_SIZE);
         Self {
             side,
             config,
@@ -260,6 +264,39 @@ impl Connection {
                 self.discarding |= error.is_some();
                 self.local = Local::CloseOwed(error);
             }
+        }
+    }
+
+    /// Answers the listener's offer: [`Event::SaslOffer`].
+    pub fn sasl_init(&mut self, init: SaslInit) {
+        if let Some(Sasl::Client(client)) = &mut self.sasl {
+            client.init(init);
+        }
+    }
+
+    /// Answers the listener's challenge: [`Event::SaslChallenge`].
+    pub fn sasl_respond(&mut self, response: Binary) {
+        if let Some(Sasl::Client(client)) = &mut self.sasl {
+            client.respond(response);
+        }
+    }
+
+    /// Believes the listener's ok: [`Event::SaslAccepted`]. What it has sent since has to be given
+    /// to `handle_input` again.
+    pub fn sasl_accept(&mut self) {
+        if let Some(Sasl::Client(client)) = &mut self.sasl {
+            let progress = client.accept();
+            self.after_sasl(&progress);
+        }
+    }
+
+    /// Goes no further with authentication: the connection is over. [SASL-15]
+    pub fn sasl_give_up(&mut self, failure: SaslFailure) {
+        if let Some(Sasl::Client(client)) = &mut self.sasl
+            && !self.amqp_header
+        {
+            let progress = client.give_up(failure);
+            self.after_sasl(&progress);
         }
     }
 
