@@ -133,5 +133,5 @@ amqp_types::for_each_generated_type!(all_of);
 
 #[test]
 fn the_walk_is_not_empty() {
-    assert!(COUNT > 90, "{COUNT} types");
+    const { assert!(COUNT > 90) };
 }

@@ -5,7 +5,8 @@
 
 #[path = "inventory/mod.rs"]
 #[rustfmt::skip]
-#[allow(unreachable_pub)] // A test is a program: nothing in it is reached from outside.
+// A test is a program: nothing in it is reached from outside, and not all of it is used.
+#[allow(unreachable_pub, dead_code, unused_macros)]
 mod generated;
 
 use amqp_types::filters::Filter;

@@ -43,10 +43,10 @@ fn read(sections: &[&[u8]]) -> Result<Message, DecodeErrorKind> {
 #[test]
 fn sections_have_one_order() {
     assert!(read(IN_ORDER).is_ok());
-    for first in 0..IN_ORDER.len() {
-        for second in 0..IN_ORDER.len() {
-            let pair = read(&[IN_ORDER[first], IN_ORDER[second]]);
-            let allowed = first < second || (first == second && IN_ORDER[first] == DATA);
+    for (first, one) in IN_ORDER.iter().enumerate() {
+        for (second, other) in IN_ORDER.iter().enumerate() {
+            let pair = read(&[one, other]);
+            let allowed = first < second || (first == second && *one == DATA);
             assert_eq!(pair.is_ok(), allowed, "{first} then {second}");
             if !allowed {
                 assert_eq!(pair, Err(DecodeErrorKind::SectionOrder));

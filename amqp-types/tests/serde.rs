@@ -1,5 +1,7 @@
 //! Values in other formats and Rust types as values, with the feature `serde`.
 
+#![allow(clippy::unwrap_used)]
+
 use amqp_types::strategy::any;
 use amqp_types::{
     Array, Binary, Described, Kind, List, Map, Simple, Str, Symbol, Timestamp, Value, from_value,
