@@ -144,9 +144,14 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// Where no value comes next, or it reaches past the end.
+    #[inline]
     pub fn skip_value(&mut self) -> Result<(), DecodeError> {
         let code = self.code()?;
-        self.skip_body(code)
+        if code == code::DESCRIBED {
+            self.skip_body(code)
+        } else {
+            self.skip_undescribed(code)
+        }
     }
 
     /// Passes over one value whose format code was read, see [`Decoder::skip_value`].
@@ -174,7 +179,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn skip_undescribed(&mut self, code: u8) -> Result<(), DecodeError> {
         let octets = match code::width(code) {
             Some(Width::Fixed(octets)) => octets.into(),
@@ -183,6 +188,19 @@ impl<'a> Decoder<'a> {
             None => return Err(self.fault(DecodeErrorKind::UnknownCode(code))),
         };
         self.octets(octets).map(drop)
+    }
+
+    /// Reads a descriptor that is a small number in its usual encoding, if one comes
+    /// next.
+    #[inline(always)]
+    pub(crate) fn usual_descriptor(&mut self) -> Option<u8> {
+        match self.rest {
+            &[code::DESCRIBED, code::SMALLULONG, number, ref rest @ ..] => {
+                self.rest = rest;
+                Some(number)
+            }
+            _ => None,
+        }
     }
 
     /// The fault `kind` at the present position.

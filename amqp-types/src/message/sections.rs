@@ -27,14 +27,21 @@ pub(super) enum Section {
 impl Section {
     /// Reads the descriptor that starts a section.
     // [MSG-04] [TYP-03]
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        let code = d.code()?;
-        Self::read_after(code, d)
+        match d.usual_descriptor() {
+            Some(number) => match Self::of_code(number.into()) {
+                Some(section) => Ok(section),
+                None => Err(d.fault(DecodeErrorKind::UnknownDescriptor)),
+            },
+            None => {
+                let code = d.code()?;
+                Self::read_after(code, d)
+            }
+        }
     }
 
     /// Reads the descriptor after a format code that was read.
-    #[inline]
     pub(super) fn read_after(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let section = match d.descriptor_after(code)? {
             Descriptor::Code(code) => Self::of_code(code),
@@ -44,7 +51,7 @@ impl Section {
         section.ok_or_else(|| d.fault(DecodeErrorKind::UnknownDescriptor))
     }
 
-    #[inline]
+    #[inline(always)]
     const fn of_code(code: u64) -> Option<Self> {
         Some(match code {
             0x70 => Self::Header,
@@ -78,7 +85,7 @@ impl Section {
     }
 
     /// The place in the order; the three kinds of body share one.
-    #[inline]
+    #[inline(always)]
     pub(super) const fn place(self) -> usize {
         match self {
             Self::Header => 0,
@@ -93,7 +100,7 @@ impl Section {
 
     /// Whether this section may come after the one before.
     // [MSG-01] [MSG-02] [MSG-23]
-    #[inline]
+    #[inline(always)]
     pub(super) fn may_follow(self, last: Option<Self>) -> bool {
         match last {
             None => true,
