@@ -208,11 +208,9 @@ impl SenderShared {
         let bytes = payload.len();
         state.bytes += bytes;
         if !options.settled {
-            let slot = match options.collect {
-                true => Slot::Collected { bytes },
-                false => Slot::Waiting { waker: None, bytes },
-            };
-            state.receipts.push(seq as u32, slot);
+            state
+                .receipts
+                .push(seq as u32, Slot::Waiting { waker: None, bytes });
         }
         let message = Outgoing {
             seq,

@@ -182,11 +182,15 @@ impl ReceiverCredit {
                 self.delivery_count = Some(theirs);
             }
         }
-        if self.drain && self.credit == 0 {
-            self.drain = false;
-            return true;
-        }
-        false
+        self.drain_over()
+    }
+
+    /// Answers `true` once when a drain is over: the credit is given back or used up. A peer that
+    /// used all of it need not say so in a flow. [LNK-32]
+    pub(crate) fn drain_over(&mut self) -> bool {
+        let over = self.drain && self.credit == 0;
+        self.drain &= !over;
+        over
     }
 }
 

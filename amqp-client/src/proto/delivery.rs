@@ -229,7 +229,7 @@ impl Assembly {
         match self.streamed {
             true => Load::default(),
             false => Load {
-                frames: self.head.frames,
+                frames: 0,
                 octets: self.len,
             },
         }

@@ -141,6 +141,8 @@ pub(crate) struct SenderEnd {
     /// Whether the application says when a drain is done, and whether it has.
     pub(crate) manual_drain: bool,
     pub(crate) nothing_more: bool,
+    /// Whether the last flow that asked to drain has been answered.
+    pub(crate) drain_answered: bool,
     /// What waits for the partner's attach to say what becomes of it, and whether it is sent again
     /// when the partner does not say.
     pub(crate) resume: Option<(Vec<Unsettled>, bool)>,
@@ -210,6 +212,7 @@ impl Link {
                 streams: HashMap::new(),
                 manual_drain: config.manual_drain,
                 nothing_more: false,
+                drain_answered: false,
                 resume: None,
                 ready: false,
             }),
@@ -303,6 +306,18 @@ impl Link {
         }
     }
 
+    /// Answers an offered attach without a terminus of ours; the application's answer is too late. [LNK-08]
+    pub(crate) fn decline(&mut self) {
+        if matches!(self.local, Local::Offered) {
+            let mut attach = Attach::new(self.name.clone(), Handle(self.output), self.role());
+            attach.snd_settle_mode = self.snd_settle_mode;
+            attach.rcv_settle_mode = self.rcv_settle_mode;
+            attach.initial_delivery_count = Some(SequenceNo(0));
+            let attach = Box::new(attach);
+            self.local = Local::AttachOwed { attach, then: None };
+        }
+    }
+
     pub(crate) fn role(&self) -> Role {
         match self.end {
             End::Sender(_) => Role::Sender,
@@ -328,10 +343,14 @@ impl Link {
     pub(crate) fn may_finish_drain(&self) -> bool {
         match &self.end {
             End::Sender(sender) => {
-                sender.credit.draining()
-                    && sender.queue.is_empty()
+                // Before the own attach the delivery-count is not chosen: the drain waits for it.
+                !matches!(self.local, Local::Offered)
+                    && sender.credit.draining()
+                    && !sender.drain_answered
                     && sender.progress.is_none()
-                    && (sender.nothing_more || !sender.manual_drain)
+                    && (sender.credit.credit() == 0
+                        || (sender.queue.is_empty()
+                            && (sender.nothing_more || !sender.manual_drain)))
             }
             End::Receiver(_) => false,
         }

@@ -228,7 +228,13 @@ impl Connection {
         };
         // What follows any other performative than a transfer is ignored. [FRM-10]
         let read = decoder.position();
-        if self.discarding && !matches!(performative, Performative::Close(_)) {
+        // An own close may come before the partner's open does: that one still counts.
+        let counts = match performative {
+            Performative::Close(_) => true,
+            Performative::Open(_) => self.remote == Remote::Waiting,
+            _ => false,
+        };
+        if self.discarding && !counts {
             // [CON-32]
             return Ok(true);
         }

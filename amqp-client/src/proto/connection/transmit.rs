@@ -43,7 +43,8 @@ impl Connection {
         if self.finished && !matches!(self.local, Local::CloseOwed(_)) {
             return false;
         }
-        if !self.amqp_header {
+        // Nothing follows the own close. [CON-25]
+        if !self.amqp_header || matches!(self.local, Local::Closed) {
             return false;
         }
         let opening = match self.local {

@@ -138,7 +138,8 @@ impl Session {
                     flow.link_credit,
                     flow.drain,
                 );
-                sender.nothing_more = false;
+                sender.nothing_more &= flow.drain;
+                sender.drain_answered = false;
                 sender_credit = Some(sender.credit.credit());
                 events.push_back(Event::Credit {
                     link: name,
@@ -333,7 +334,7 @@ impl Session {
         let before = assembly.len();
         assembly.push(payload);
         let load = Load {
-            frames: 1,
+            frames: 0,
             octets: assembly.len() - before,
         };
         receiver.load.add(load);
@@ -358,6 +359,13 @@ impl Session {
             self.on_resumed(key, &assembly.finish(), false, events);
             return Ok(());
         } else {
+            // Only now do its frames count: a message may have more of them than the window. [SES-26]
+            let load = Load {
+                frames: assembly.head.frames,
+                octets: 0,
+            };
+            receiver.load.add(load);
+            self.load.add(load);
             let delivery = assembly.finish();
             if !delivery.settled {
                 self.held.push(
@@ -368,10 +376,15 @@ impl Session {
                     },
                 );
             }
+            let drained = receiver.credit.drain_over();
             events.push_back(Event::Delivery {
                 link: name,
                 delivery,
             });
+            if drained {
+                events.push_back(Event::Drained { link: name });
+                self.consumed(key, 0);
+            }
         }
         self.judge_window();
         Ok(())
@@ -448,6 +461,7 @@ impl Session {
         match disposition.role {
             Role::Receiver => {
                 let owed = &mut self.sent_dispositions;
+                let links = &self.links;
                 self.sent.drain_range(first, last, |id, sent| {
                     let seq = sent.message.seq;
                     let state = disposition.state.clone();
@@ -464,7 +478,8 @@ impl Session {
                         return false;
                     }
                     let state = state.or_else(|| sent.remote.take());
-                    if !disposition.settled {
+                    let detached = |link: &Link| matches!(link.local, Local::Detached { .. });
+                    if !disposition.settled && !links.get(sent.link).is_some_and(detached) {
                         // The receiver waits for us to settle. [LNK-48]
                         owed.push(id, true, state.clone());
                     }
@@ -553,13 +568,11 @@ impl Session {
             self.load.sub(assembly.load());
         }
         if by_peer {
-            if matches!(link.local, Local::Offered) {
-                // Nobody answered the attach yet: there is nothing of ours to detach.
-                link.local = Local::Detached { closed: true };
-            } else {
-                link.detach(detach.closed, None);
-                self.owe(key);
-            }
+            // Where nobody has answered the attach yet, it is answered all the same: the partner
+            // waits for both frames before its handle is free. [LNK-07] [LNK-20]
+            link.decline();
+            link.detach(detach.closed, None);
+            self.owe(key);
         }
         if !unheard {
             events.push_back(Event::LinkDetached {
@@ -577,8 +590,8 @@ impl Session {
 
     /// The partner ends the session. [SES-07] [SES-08]
     pub(crate) fn on_end(&mut self, end: EndFrame, events: &mut Events) {
+        // The channel is kept: a begin that has not been answered still names it. [SES-02]
         self.remote = RemoteSession::Ended;
-        self.input = None;
         let by_peer = !matches!(
             self.local,
             super::LocalSession::EndOwed(_) | super::LocalSession::Ended

@@ -268,6 +268,7 @@ impl Session {
             });
         }
         self.reconcile(key, events);
+        self.finish_drain(key, events);
         self.owe(key);
     }
 
@@ -468,6 +469,7 @@ impl Session {
             // Also when the last message used the last credit: the partner waits for an answer.
             sender.credit.drained();
             sender.nothing_more = false;
+            sender.drain_answered = true;
             link.flow_owed = true;
             events.push_back(Event::Credit {
                 link: name,
@@ -534,6 +536,14 @@ impl Session {
     /// Reports an outcome for a delivery and, unless it stays open, settles it. The application is
     /// done with it then: credit may be topped up. [LNK-44] [LNK-47] [LNK-48]
     pub(crate) fn settle(&mut self, id: u32, state: Option<DeliveryState>, settled: bool) {
+        let detached = |link| {
+            let link = self.links.get(link);
+            link.is_none_or(|link| matches!(link.local, Local::Detached { .. }))
+        };
+        if self.held.get(id).is_none_or(|held| detached(held.link)) {
+            // Nothing is said of a link behind its detach. [LNK-38]
+            return;
+        }
         let (link, first) = if settled {
             match self.held.remove(id) {
                 Some(held) => (held.link, held.local.is_none()),
@@ -636,9 +646,16 @@ impl Session {
         }
     }
 
-    /// How many frames the partner may send now.
+    /// How many frames the partner may send now. When nothing but parts of messages are held, they
+    /// may go on whatever they weigh: nobody can take them before they are whole. [SES-26]
     fn open_window(&self) -> u32 {
-        self.window_of(self.load)
+        match self.load.frames {
+            0 => {
+                let least = self.window_of(Load::default()) / 4 + 1;
+                self.window_of(self.load).max(least)
+            }
+            _ => self.window_of(self.load),
+        }
     }
 
     /// The window under a load: so many frames, and never more than the octets allow should every

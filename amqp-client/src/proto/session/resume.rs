@@ -11,7 +11,7 @@ use amqp_types::messaging::DeliveryState;
 use amqp_types::transport::{Attach, DeliveryTag};
 
 use super::super::arena::Key;
-use super::super::delivery::{Held, Incoming, Load, Outgoing, Tag, TransferKind};
+use super::super::delivery::{Held, Incoming, Outgoing, Tag, TransferKind};
 use super::super::event::Event;
 use super::super::link::{End, Link, Resume};
 use super::super::resume::{Action, Target, Unsettled, UnsettledMap, action, is_terminal};
@@ -169,14 +169,6 @@ impl Session {
         events: &mut VecDeque<Event>,
     ) {
         let name = self.name(key);
-        let load = Load {
-            frames: delivery.frames,
-            octets: 0,
-        };
-        if let Some(receiver) = self.links.get_mut(key).and_then(Link::receiver) {
-            receiver.load.sub(load);
-            self.load.sub(load);
-        }
         let known = self
             .links
             .get_mut(key)
