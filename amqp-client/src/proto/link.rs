@@ -65,6 +65,8 @@ pub(crate) struct Link {
     pub(crate) remote: Remote,
     /// After an error detach everything but the partner's detach is dropped. [LNK-38]
     pub(crate) discarding: bool,
+    /// Whether the partner answered without its terminus: nothing will ever flow. [PRF-03] [LNK-09]
+    pub(crate) refused: bool,
     /// Whether the application never heard of the link.
     pub(crate) unheard: bool,
     /// The detach that has to follow our attach, for a link that failed before it was answered.
@@ -235,6 +237,7 @@ impl Link {
             discarding: false,
             doomed: None,
             unheard: false,
+            refused: false,
             snd_settle_mode: attach.snd_settle_mode,
             rcv_settle_mode: attach.rcv_settle_mode,
             remote_max_message_size: None,
@@ -389,7 +392,7 @@ impl Link {
 
     /// Whether transfers may be written: both sides attached and neither detaching.
     pub(crate) fn may_transfer(&self) -> bool {
-        self.is_attached() && self.remote == Remote::Attached
+        self.is_attached() && self.remote == Remote::Attached && !self.refused
     }
 
     /// Marks a detach as owed; later calls do not overwrite the first. Answers whether it was new.

@@ -9,4 +9,8 @@ mod fs_delivery;
 mod fs_link;
 mod fs_sasl;
 mod fs_session;
+mod rules_connection;
+mod rules_delivery;
+mod rules_link;
+mod rules_session;
 mod support;

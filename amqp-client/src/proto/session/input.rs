@@ -82,6 +82,11 @@ impl Session {
         if known.is_some() {
             if let Some(link) = self.links.get_mut(key) {
                 link.on_remote_attach(&attach);
+                // The answer without the partner's terminus is a refusal; its detach follows.
+                link.refused = match attach.role {
+                    Role::Sender => attach.source.is_none(),
+                    Role::Receiver => attach.target.is_none(),
+                };
             }
             self.reconcile(key, events);
             self.consumed(key, 0);

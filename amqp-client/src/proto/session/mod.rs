@@ -522,7 +522,7 @@ impl Session {
         let may_flow = !matches!(
             link.local,
             Local::DetachOwed(_) | Local::Detached { .. } | Local::Offered
-        );
+        ) && !link.refused;
         let Some(receiver) = link.receiver() else {
             return;
         };

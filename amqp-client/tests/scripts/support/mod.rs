@@ -25,7 +25,7 @@ use bytes::{Bytes, BytesMut};
 
 use app::App;
 use frames::{AMQP, Item, frame};
-pub(crate) use octets::script;
+pub(crate) use octets::{hex, script};
 
 /// The engine, the application behind it, and what it has written.
 pub(crate) struct Peer {
@@ -113,6 +113,11 @@ impl Peer {
                 self.written.push_back(item);
                 quiet = false;
             }
+            // Writing may have said something, too.
+            if let Some(event) = self.engine.poll_event() {
+                self.app.on_event(&mut self.engine, event);
+                quiet = false;
+            }
             if quiet && !more {
                 return;
             }
@@ -186,6 +191,14 @@ impl Peer {
             .engine
             .attach(session, Box::new(attach), LinkConfig::default());
         self.turn();
+        link.expect("a handle is free")
+    }
+
+    /// The same, without letting the engine write yet.
+    pub(crate) fn attach_link_quietly(&mut self, session: Key, attach: Attach) -> LinkKey {
+        let link = self
+            .engine
+            .attach(session, Box::new(attach), LinkConfig::default());
         link.expect("a handle is free")
     }
 

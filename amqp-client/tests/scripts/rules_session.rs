@@ -1,0 +1,306 @@
+//! Rules of sessions that no script shows; the ids start near the wrap. Sections 2.5, 2.7.2, 2.7.4.
+
+use amqp_client::proto::{Event, SessionConfig};
+use amqp_client::types::transport::{
+    Begin, End, ErrorCondition, Handle, Open, Role, SequenceNo, TransferNumber,
+};
+
+use crate::support::{Peer, attach, begin, config, first_transfer, flow, message};
+
+/// A session whose transfer-ids and delivery-ids wrap after two.
+fn wrapping() -> SessionConfig {
+    SessionConfig {
+        next_outgoing_id: u32::MAX - 1,
+        next_delivery_id: u32::MAX - 1,
+        ..SessionConfig::default()
+    }
+}
+
+#[test]
+fn nothing_follows_an_end_on_its_channel() {
+    // tests: [SES-06] [SES-07]
+    let mut peer = Peer::begun(config());
+    peer.app.accepts = false;
+    peer.send(0, attach("A", 0, Role::Sender));
+    peer.attach();
+    peer.flow();
+    peer.transfer(0, first_transfer(0, 0), &message("m"));
+    peer.send(0, End::default());
+    peer.skip_flows();
+    assert!(peer.end().1.error.is_none());
+    let link = peer.app.links[0];
+    peer.engine.settle(link.session, 0, None, true);
+    peer.engine.set_credit(link, 7);
+    peer.turn();
+    peer.quiet();
+}
+
+#[test]
+fn crossing_ends_answer_each_other() {
+    // tests: [SES-09]
+    let (mut peer, session) = Peer::client_begun(config(), wrapping());
+    peer.engine.end(session, None);
+    peer.turn();
+    peer.end();
+    peer.send(0, End::default());
+    peer.quiet();
+    assert_eq!(peer.engine.counts(), (0, 0));
+    // The channel is free for another session.
+    peer.engine
+        .begin(SessionConfig::default())
+        .expect("a channel");
+    peer.turn();
+    assert_eq!(peer.begin().0, 0);
+}
+
+#[test]
+fn what_is_in_flight_after_the_own_end_is_not_answered() {
+    // tests: [SES-15] [SES-11]
+    let mut peer = Peer::begun(config());
+    peer.send(0, attach("A", 0, Role::Sender));
+    peer.attach();
+    peer.flow();
+    let session = peer.app.links[0].session;
+    peer.engine.end(session, None);
+    peer.turn();
+    peer.end();
+    peer.transfer(0, first_transfer(0, 0), &message("m"));
+    peer.send(0, attach("B", 1, Role::Sender));
+    let mut echo = flow(None);
+    echo.echo = true;
+    peer.send(0, echo);
+    peer.quiet();
+    peer.send(0, flow(Some(9)));
+    peer.quiet();
+    peer.send(0, End::default());
+    peer.quiet();
+    assert_eq!(peer.engine.counts(), (0, 0));
+    assert!(!peer.engine.is_finished());
+}
+
+#[test]
+fn an_error_end_discards_until_the_partners_end() {
+    // tests: [SES-11] [SES-12]
+    let mut peer = Peer::begun(config());
+    peer.send(5, begin(0));
+    peer.begin();
+    peer.send(0, attach("A", 0, Role::Sender));
+    peer.attach();
+    peer.flow();
+    peer.send(0, flow(Some(9)));
+    peer.ended_with(&[ErrorCondition::UnattachedHandle]);
+    for id in 0..5 {
+        peer.transfer(0, first_transfer(0, id), &message("m"));
+    }
+    peer.quiet();
+    peer.send(0, End::default());
+    peer.quiet();
+    assert!(peer.app.messages.is_empty());
+    peer.send(5, attach("A", 0, Role::Sender));
+    peer.attach();
+    assert_eq!(peer.engine.counts(), (1, 1));
+}
+
+#[test]
+fn frames_may_follow_an_own_begin_at_once() {
+    // tests: [SES-13] [SES-28] [PRF-07]
+    let mut peer = Peer::client_opened(config(), Open::new("peer"));
+    let session = peer.engine.begin(wrapping()).expect("a channel");
+    let link = peer.attach_link_quietly(session, attach("A", 0, Role::Receiver));
+    peer.engine.set_credit(link, 3);
+    peer.turn();
+    let begin_frame = peer.begin().1;
+    assert_eq!(begin_frame.remote_channel, None);
+    assert_eq!(begin_frame.next_outgoing_id.0, u32::MAX - 1);
+    peer.attach();
+    let flow = peer.flow();
+    assert_eq!((flow.next_incoming_id, flow.delivery_count), (None, None));
+    assert_eq!(flow.link_credit, Some(3));
+    // Frames other than a begin can not come on a channel that has none.
+    peer.send(0, attach("A", 0, Role::Sender));
+    peer.closed_with(&[ErrorCondition::NotAllowed]);
+}
+
+#[test]
+fn the_window_of_the_partner_is_kept_to() {
+    // tests: [SES-16] [SES-17] [SES-18] [SES-21] [SES-22] [SES-23] [SES-25] [SES-27]
+    let mut peer = Peer::client_opened(config(), Open::new("peer"));
+    let session = peer.engine.begin(wrapping()).expect("a channel");
+    peer.turn();
+    peer.begin();
+    let mut answer = Begin::new(TransferNumber(7), 2, 100);
+    answer.remote_channel = Some(0);
+    peer.send(0, answer);
+    let link = peer.attached(session, "A", Role::Sender, 0);
+    let grant = |next_incoming_id: Option<u32>, window: u32| {
+        let mut grant = flow(Some(0));
+        grant.next_outgoing_id = TransferNumber(7);
+        grant.next_incoming_id = next_incoming_id.map(TransferNumber);
+        grant.incoming_window = window;
+        grant.delivery_count = Some(SequenceNo(0));
+        grant.link_credit = Some(100);
+        grant
+    };
+    peer.send(0, grant(None, 2));
+    for seq in 0..6 {
+        peer.send_message(link, seq, true);
+    }
+    peer.transfer_frame();
+    peer.transfer_frame();
+    peer.quiet();
+    // Two of the window of three are still under way, counted over the wrap.
+    peer.send(0, grant(Some(u32::MAX - 1), 3));
+    peer.transfer_frame();
+    peer.quiet();
+    // Without next-incoming-id the initial id counts: three were sent, of five.
+    peer.send(0, grant(None, 5));
+    peer.transfer_frame();
+    peer.transfer_frame();
+    peer.quiet();
+    // A window of nothing that crosses five transfers is no window, not a large one.
+    peer.send(0, grant(Some(u32::MAX - 1), 0));
+    peer.quiet();
+    // Other frames go out all the same, and tell the ids as they are.
+    let mut echo = grant(Some(3), 0);
+    echo.echo = true;
+    peer.send(0, echo);
+    let told = peer.flow();
+    assert_eq!(told.next_outgoing_id.0, 3);
+    assert_eq!(told.next_incoming_id.map(|n| n.0), Some(7));
+    peer.quiet();
+    peer.send(0, grant(Some(3), 1));
+    peer.transfer_frame();
+    peer.quiet();
+}
+
+#[test]
+fn transfers_that_were_never_sent_can_not_be_acknowledged() {
+    // tests: [SES-29]
+    let (mut peer, _) = Peer::client_begun(config(), wrapping());
+    let mut ahead = flow(None);
+    ahead.next_incoming_id = Some(TransferNumber(u32::MAX));
+    peer.send(0, ahead);
+    peer.ended_with(&[ErrorCondition::WindowViolation]);
+}
+
+#[test]
+fn a_flow_tells_where_the_partner_stands() {
+    // tests: [SES-19] [SES-20]
+    let mut peer = Peer::begun(config());
+    let mut told = flow(None);
+    told.next_outgoing_id = TransferNumber(10);
+    told.echo = true;
+    peer.send(0, told);
+    assert_eq!(peer.flow().next_incoming_id.map(|n| n.0), Some(10));
+    peer.quiet();
+}
+
+#[test]
+fn the_window_is_opened_again_before_it_starves_the_partner() {
+    // tests: [SES-26] [SES-24]
+    let mut config = config();
+    config.session.incoming_window = 8;
+    let mut peer = Peer::begun(config);
+    peer.app.credit = Some(1000);
+    peer.send(0, attach("A", 0, Role::Sender));
+    for id in 0..80 {
+        peer.transfer(0, first_transfer(0, id), &message("m"));
+    }
+    assert_eq!(peer.app.messages.len(), 80);
+    assert!(
+        peer.saw(|event| matches!(event, Event::SessionEnded { .. }).then_some(()))
+            .is_none()
+    );
+}
+
+#[test]
+fn no_handle_above_the_partners_handle_max_is_used() {
+    // tests: [SES-30]
+    let mut peer = Peer::client_opened(config(), Open::new("peer"));
+    let session = peer
+        .engine
+        .begin(SessionConfig::default())
+        .expect("a channel");
+    // Attached before the limit is known: the second waits, and is given up then.
+    peer.attach_link_quietly(session, attach("A", 0, Role::Sender));
+    peer.attach_link_quietly(session, attach("B", 0, Role::Sender));
+    peer.turn();
+    peer.begin();
+    assert_eq!(peer.attach().handle.0, 0);
+    peer.quiet();
+    let mut answer = begin(0);
+    answer.remote_channel = Some(0);
+    answer.handle_max = Handle(0);
+    peer.send(0, answer);
+    peer.quiet();
+    assert_eq!(
+        peer.count(|event| matches!(event, Event::LinkDetached { .. })),
+        1
+    );
+    let third = Box::new(attach("C", 0, Role::Sender));
+    assert!(
+        peer.engine
+            .attach(session, third, Default::default())
+            .is_none()
+    );
+}
+
+#[test]
+fn delivery_ids_come_from_one_sequence_for_all_links() {
+    // tests: [SES-35] [LNK-53]
+    let (mut peer, session) = Peer::client_begun(config(), wrapping());
+    let links = [
+        peer.attached(session, "A", Role::Sender, 0),
+        peer.attached(session, "B", Role::Sender, 1),
+    ];
+    for handle in [0, 1] {
+        let mut grant = flow(Some(handle));
+        grant.next_incoming_id = None;
+        grant.link_credit = Some(10);
+        peer.send(0, grant);
+    }
+    for (n, id) in [u32::MAX - 1, u32::MAX, 0, 1].into_iter().enumerate() {
+        peer.send_message(links[n % 2], n as u64, false);
+        let (transfer, _) = peer.transfer_frame();
+        assert_eq!(transfer.delivery_id.map(|n| n.0), Some(id));
+        assert_eq!(transfer.handle.0, n as u32 % 2);
+    }
+}
+
+#[test]
+fn a_gap_in_the_delivery_ids_ends_the_session() {
+    // tests: [SES-36]
+    let mut peer = Peer::begun(config());
+    peer.send(0, attach("A", 0, Role::Sender));
+    peer.attach();
+    peer.transfer(0, first_transfer(0, u32::MAX), &message("one"));
+    peer.transfer(0, first_transfer(0, 0), &message("two"));
+    peer.skip_flows();
+    peer.disposition();
+    peer.disposition();
+    peer.transfer(0, first_transfer(0, 2), &message("three"));
+    peer.ended_with(&[ErrorCondition::InvalidField, ErrorCondition::NotAllowed]);
+    assert_eq!(peer.app.messages, ["one", "two"]);
+}
+
+#[test]
+fn the_answer_to_a_begin_may_come_on_any_channel() {
+    // tests: [CON-14] [SES-02]
+    let mut peer = Peer::client_opened(config(), Open::new("peer"));
+    let session = peer
+        .engine
+        .begin(SessionConfig::default())
+        .expect("a channel");
+    peer.turn();
+    peer.begin();
+    let mut answer = begin(0);
+    answer.remote_channel = Some(0);
+    peer.send(7, answer);
+    peer.attach_link(session, attach("A", 0, Role::Receiver));
+    assert_eq!(peer.attach_on().0, 0);
+    peer.send(7, attach("A", 3, Role::Sender));
+    assert_eq!(
+        peer.count(|event| matches!(event, Event::LinkAttached { .. })),
+        1
+    );
+}
