@@ -32,7 +32,7 @@ pub enum ProtocolId {
 }
 
 impl ProtocolId {
-    /// The eight octets that announce version 1.0.0 of this layer. [CON-01]
+    /// The eight octets that announce version 1.0.0 of this layer. [CON-01] [SASL-01]
     pub const fn header(self) -> [u8; 8] {
         let id = match self {
             Self::Amqp => 0,

@@ -359,8 +359,9 @@ impl Link {
         }
     }
 
-    /// Attaches a link that has been detached once more, only to close it. [LNK-22]
-    pub(crate) fn reattach_to_close(&mut self) {
+    /// Attaches without a terminus, only to detach at once: a link that the partner left before it was
+    /// answered, or one that has been detached and is to be closed. [LNK-22]
+    pub(crate) fn attach_and_detach(&mut self, closed: bool) {
         let mut attach = Attach::new(self.name.clone(), Handle(self.output), self.role());
         if let End::Sender(sender) = &self.end {
             attach.initial_delivery_count = Some(SequenceNo(sender.credit.delivery_count()));
@@ -368,7 +369,7 @@ impl Link {
         self.local = Local::AttachOwed {
             attach: Box::new(attach),
             then: Some(DetachOwed {
-                closed: true,
+                closed,
                 error: None,
             }),
         };

@@ -1,5 +1,6 @@
-//! FS-61, FS-63 to FS-66: the SASL layer in front of a listener. Section 5.3.
+//! FS-61 to FS-66: the SASL layer. Section 5.3.
 
+use amqp_client::proto::Event;
 use amqp_client::types::security::{SaslCode, SaslFrame};
 
 use crate::support::frames::{AMQP, SASL};
@@ -45,6 +46,24 @@ fn fs_61_sasl_anonymous_and_amqp_in_one_write() {
     peer.open();
     assert_eq!(peer.begin().1.remote_channel, Some(0));
     peer.quiet();
+}
+
+#[test]
+fn fs_62_sasl_outcome_failure() {
+    // tests: [SASL-15] [SASL-13]
+    let mut peer = Peer::sasl_client();
+    peer.header(SASL);
+    let writes = script("FS-62");
+    peer.write(&writes[0]);
+    match peer.sasl() {
+        SaslFrame::SaslInit(init) => assert_eq!(init.mechanism, "PLAIN"),
+        other => panic!("an init is due: {other:?}"),
+    }
+    peer.write(&writes[1]);
+    peer.quiet();
+    assert!(peer.engine.is_finished());
+    let failed = peer.count(|event| matches!(event, Event::SaslFailed(_)));
+    assert_eq!(failed, 1);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::super::session::SessionConfig;
 /// What a connection says in its open, and what it allows.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The container-id. Section 2.4.1.
+    /// The container-id. Section 2.4.1. [CON-20]
     pub container_id: Str,
     /// The name of the host that is asked for. Section 2.7.1.
     pub hostname: Option<Str>,
@@ -32,7 +32,7 @@ pub struct Config {
     /// Capabilities without which the connection is of no use: it is closed when the partner does
     /// not offer one. Section 2.7.1. [CON-46]
     pub required_capabilities: Vec<Symbol>,
-    /// Connection properties. Section 2.7.1.
+    /// Connection properties; their keys are symbols by their type. Section 2.7.1. [CON-48]
     pub properties: Option<Fields>,
     /// What sessions that the partner begins get.
     pub session: SessionConfig,

@@ -39,6 +39,7 @@ impl Connection {
                 Reading::Amqp => self.read_frame(buf),
             };
             match step {
+                // Any frame counts, also an empty one; half a frame does not. [CON-39]
                 Ok(true) => self.last_received = now,
                 Ok(false) => return first,
                 Err(violation) => {
@@ -50,7 +51,7 @@ impl Connection {
         }
     }
 
-    /// The partner's stream ended. Answers whether that was to be expected.
+    /// The partner's stream ended, and with it every session. Answers whether that was to be expected. [CON-34]
     pub fn handle_eof(&mut self) -> bool {
         let expected = matches!(self.remote, Remote::Closed | Remote::Garbled) || self.finished;
         self.reading = Reading::Nothing;
@@ -70,11 +71,12 @@ impl Connection {
             if self.side == Side::Listener {
                 // What would have been accepted is the whole answer.
                 let offer = match &self.sasl {
-                    Some(_) if self.local_is_waiting() && !self.amqp_header => ProtocolId::Sasl,
+                    Some(_) if !self.sasl_entered && !self.amqp_header => ProtocolId::Sasl,
                     _ => ProtocolId::Amqp,
                 };
                 self.headers.push(offer);
             }
+            // The stream ends behind our header; what the partner sends is not looked at. [CON-09]
             self.reading = Reading::Nothing;
             self.finished = true;
             let shown = &buf[..buf.len().min(8)];
@@ -123,10 +125,6 @@ impl Connection {
         matches!(&self.sasl, Some(Sasl::Server(s)) if s.progress() == SaslProgress::Succeeded)
     }
 
-    fn local_is_waiting(&self) -> bool {
-        matches!(self.local, Local::Waiting)
-    }
-
     /// From here on AMQP is spoken: the header is owed, and a client's open behind it.
     pub(super) fn start_amqp(&mut self) {
         if !self.amqp_header {
@@ -138,7 +136,7 @@ impl Connection {
         }
     }
 
-    /// Reads one SASL frame. [SASL-04] [FRM-20]
+    /// Reads one SASL frame: exactly one value, of a type of this layer. [SASL-04] [SASL-05] [SASL-22] [FRM-20]
     fn read_sasl(&mut self, buf: &mut BytesMut) -> Result<bool, Violation> {
         if self.sasl.as_ref().is_some_and(Sasl::is_deciding) {
             return Ok(false);
@@ -186,7 +184,7 @@ impl Connection {
         }
     }
 
-    /// Reads one AMQP frame and hands it on.
+    /// Reads one AMQP frame and hands it on; behind the AMQP header nothing else is read. [CON-10]
     fn read_frame(&mut self, buf: &mut BytesMut) -> Result<bool, Violation> {
         // Before the own open is written the partner can not know a larger limit. [FRM-15]
         let limit = match self.local {
@@ -200,6 +198,7 @@ impl Connection {
                 // Where the next frame begins is anybody's guess: not even a close can be read.
                 self.reading = Reading::Nothing;
                 self.remote = Remote::Garbled;
+                self.finished |= matches!(self.local, Local::Closed);
                 return Err(violation);
             }
         };
@@ -244,7 +243,11 @@ impl Connection {
             && !closing
             && !matches!(performative, Performative::Open(_))
         {
-            // [CON-12] [CON-53] [CON-57]
+            // [CON-12] [CON-53] [CON-57] [SES-13]
+            if matches!(performative, Performative::Close(_)) {
+                self.remote = Remote::Closed;
+                self.reading = Reading::Nothing;
+            }
             return Err(not_allowed("the first frame has to be an open"));
         }
         let session = self.inputs.get(usize::from(channel)).copied().flatten();
@@ -308,10 +311,10 @@ impl Connection {
     /// A link that is attached elsewhere in this connection is taken over by a new attach of the
     /// same name and role; the first attachment is told so. [LNK-05]
     fn steal(&mut self, session: Option<Key>, attach: &Attach) {
-        let answered = session
+        let takes = session
             .and_then(|key| self.sessions.get(key))
-            .is_none_or(|s| s.discarding || s.awaits(&attach.name, opposite(attach.role)));
-        if answered {
+            .is_some_and(|s| s.takes_over(attach));
+        if !takes {
             return;
         }
         let keys: Vec<Key> = self.sessions.iter().map(|(key, _)| key).collect();
@@ -408,6 +411,10 @@ impl Connection {
     /// [SES-02] [SES-04] [SES-05]
     fn on_begin(&mut self, channel: u16, begin: &Begin) -> Result<(), Violation> {
         let at = usize::from(channel);
+        if matches!(self.local, Local::CloseOwed(_) | Local::Closed) {
+            // It could not be answered any more. [CON-61]
+            return Ok(());
+        }
         if self.inputs.get(at).is_some_and(Option::is_some) {
             return Err(Violation::connection(
                 ErrorCondition::NotAllowed,

@@ -55,6 +55,18 @@ enum Reading {
 /// ```text
 /// Waiting ──▶ OpenOwed ──▶ Opened ──▶ CloseOwed ──▶ Closed
 /// ```
+///
+/// The standard's states are pairs of this and [`Remote`], with [`Reading`] for the headers:
+///
+/// ```text
+/// START, HDR_SENT       Reading::Header; OPEN_PIPE and OC_PIPE once ours have been written   [CON-50] [CON-52] [CON-54] [CON-55]
+/// HDR_RCVD, HDR_EXCH    Reading::Amqp, Waiting or OpenOwed, Remote::Waiting                  [CON-51] [CON-53]
+/// OPEN_RCVD, OPEN_SENT  OpenOwed with Remote::Opened, Opened with Remote::Waiting            [CON-56] [CON-57]
+/// OPENED                Opened, Remote::Opened: any frames both ways                         [CON-59]
+/// CLOSE_PIPE            Closed, Remote::Waiting: nothing is written, the open is still read  [CON-58]
+/// CLOSE_SENT, DISCARDING  Closed, Remote::Opened: nothing is written                         [CON-61] [CON-32]
+/// CLOSE_RCVD, END       Remote::Closed: nothing is read                                      [CON-60]
+/// ```
 #[derive(Debug)]
 enum Local {
     /// The layers below are not through, or a listener awaits the partner's open.
@@ -123,7 +135,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The end that connects. Without `sasl` the SASL layer is left out.
+    /// The end that connects: its header is owed at once. Without `sasl` the SASL layer is left out. [CON-02]
     pub fn client(now: Instant, config: Config, sasl: Option<SaslClient>) -> Self {
         let mut connection = Self::new(now, Side::Client, config, sasl.map(Sasl::Client));
         match connection.sasl {
@@ -403,6 +415,8 @@ impl Connection {
                     }
                 });
             }
+            // The connection is being closed already: what is wrong now changes nothing. [CON-61]
+            _ if matches!(self.local, Local::CloseOwed(_) | Local::Closed) => {}
             _ => {
                 self.events.push_back(Event::Violated(violation));
                 match self.local {

@@ -60,6 +60,10 @@ impl Connection {
                 self.local = Local::Opened;
             }
         }
+        if matches!(self.local, Local::Closed) {
+            // [CON-61]
+            return false;
+        }
         let more = !self.discarding && self.open_written && self.write_sessions(out);
         if let Local::CloseOwed(error) = &mut self.local {
             if more {

@@ -28,6 +28,10 @@ impl Session {
         attach: Attach,
         events: &mut Events,
     ) -> Result<(), Violation> {
+        if self.is_ending() {
+            // It could not be answered any more. [SES-15]
+            return Ok(());
+        }
         let handle = attach.handle.0;
         if handle > self.config.handle_max {
             // [SES-31]
@@ -119,7 +123,7 @@ impl Session {
         self.remote_outgoing_window = flow.outgoing_window;
 
         let Some(handle) = flow.handle else {
-            // [SES-37]
+            // What says something of a link has no place here and is ignored. [SES-37] [PRF-05]
             self.flow_owed |= flow.echo;
             return Ok(());
         };
@@ -221,7 +225,7 @@ impl Session {
             ));
         };
         if dropping {
-            // The partner has not seen our detach yet; nothing of this reaches the application. [LNK-38]
+            // The partner has not seen our detach yet; nothing of this reaches the application. [LNK-38] [SES-34]
             receiver.assembly = None;
             self.skip_delivery(transfer.delivery_id);
             self.judge_window();
@@ -289,6 +293,7 @@ impl Session {
                     message_format: transfer.message_format.map_or(0, |format| format.0),
                     settled: transfer.settled == Some(true),
                     mode,
+                    // As if it had been told just before; never an offset, unless resumed. [PRF-17] [OUT-04]
                     state: transfer.state.map(Box::new),
                     payload: Bytes::new(),
                     frames: 0,
@@ -482,6 +487,7 @@ impl Session {
                         }
                         return false;
                     }
+                    // A delivery that is being written goes on to its last transfer. [OUT-06]
                     let state = state.or_else(|| sent.remote.take());
                     let detached = |link: &Link| matches!(link.local, Local::Detached { .. });
                     if !disposition.settled && !links.get(sent.link).is_some_and(detached) {
@@ -525,7 +531,7 @@ impl Session {
         }
     }
 
-    /// The partner detaches. The answer says closed exactly when the partner did. [LNK-20] [LNK-21]
+    /// The partner detaches. The answer says closed exactly when the partner did. [LNK-19] [LNK-20] [LNK-21]
     pub(crate) fn on_detach(
         &mut self,
         detach: Detach,
@@ -547,7 +553,7 @@ impl Session {
         if detach.closed && matches!(link.local, Local::Detached { closed: false }) {
             // It crossed our detach, which kept the link: it is closed by attaching it once more
             // and closing it. [LNK-22]
-            link.reattach_to_close();
+            link.attach_and_detach(true);
             self.owe(key);
             events.push_back(Event::LinkDetached {
                 link: name,

@@ -343,6 +343,20 @@ impl Session {
         self.find_link(name, mine).is_some()
     }
 
+    /// Whether an attach is legal and no answer to ours, so that it may take a link over. [LNK-05]
+    pub(crate) fn takes_over(&self, attach: &Attach) -> bool {
+        !self.discarding
+            && !self.is_ending()
+            && attach.handle.0 <= self.config.handle_max
+            && self.link_by_input(attach.handle.0).is_none()
+            && !self.awaits(&attach.name, opposite(attach.role))
+    }
+
+    /// Whether we have ended the session, or are about to.
+    pub(crate) fn is_ending(&self) -> bool {
+        matches!(self.local, LocalSession::EndOwed(_) | LocalSession::Ended)
+    }
+
     /// Gives up a link that the partner attaches anew elsewhere. [LNK-05]
     pub(crate) fn steal(&mut self, attach: &Attach, events: &mut VecDeque<Event>) {
         let mine = opposite(attach.role);
@@ -592,7 +606,8 @@ impl Session {
         }
     }
 
-    /// Grants exactly `credit`, by hand from now on.
+    /// Grants exactly `credit`, by hand from now on. What is in flight when it is less than before
+    /// still arrives. [LNK-34]
     pub(crate) fn set_credit(&mut self, key: Key, credit: u32) {
         if let Some(link) = self.links.get_mut(key)
             && let Some(receiver) = link.receiver()

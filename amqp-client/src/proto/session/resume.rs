@@ -60,7 +60,8 @@ fn target_of<'a>(map: &'a UnsettledMap, tag: &Tag) -> Target<'a> {
 }
 
 impl Session {
-    /// The partner's attach has come: what is left of the earlier attachment is sorted out.
+    /// The partner's attach has come: what is left of the earlier attachment is sorted out. Only what
+    /// is in our own map is resumed, under ids of this session. [LNK-58] [LNK-60]
     pub(super) fn reconcile(&mut self, key: Key, events: &mut VecDeque<Event>) {
         let name = self.name(key);
         let Some(link) = self.links.get_mut(key) else {

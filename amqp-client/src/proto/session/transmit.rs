@@ -224,6 +224,7 @@ impl Session {
         flow
     }
 
+    /// A link's part of a flow: a sender tells its mode and what is available, a receiver its wish. [PRF-09]
     fn link_flow(&mut self, key: Key, echo: bool) -> Option<Flow> {
         let mut flow = self.flow();
         let link = self.links.get_mut(key)?;

@@ -4,11 +4,11 @@ use amqp_client::proto::{Connection, Event, LinkConfig, LinkKey};
 use amqp_client::types::messaging::{
     Accepted, DeliveryState, Outcome, Source, SourceArchetype, Target, TargetArchetype,
 };
-use amqp_client::types::security::SaslCode;
+use amqp_client::types::security::{SaslCode, SaslInit};
 use amqp_client::types::transport::{
     Attach, Error, ErrorCondition, Handle, ReceiverSettleMode, Role, SequenceNo,
 };
-use amqp_client::types::{Body, Decode, Decoder, Message, Value};
+use amqp_client::types::{Binary, Body, Decode, Decoder, Message, Value};
 use bytes::Bytes;
 
 /// What the application does by itself, and what it has seen.
@@ -24,6 +24,8 @@ pub(crate) struct App {
     pub(crate) answers: bool,
     /// Takes and settles every delivery; otherwise they wait for the test.
     pub(crate) accepts: bool,
+    /// The verdict on every client's authentication.
+    pub(crate) verdict: SaslCode,
     pub(crate) max_message_size: Option<u64>,
     pub(crate) initial_delivery_count: u32,
     /// Every event, in words; what a test looks at is looked for in here.
@@ -42,6 +44,7 @@ impl Default for App {
             refused: None,
             answers: true,
             accepts: true,
+            verdict: SaslCode::Ok,
             max_message_size: None,
             initial_delivery_count: 0,
             events: Vec::new(),
@@ -55,7 +58,13 @@ impl App {
     /// Reacts to one event and keeps it.
     pub(crate) fn on_event(&mut self, engine: &mut Connection, event: Event) {
         match &event {
-            Event::SaslInit { .. } => engine.sasl_outcome(SaslCode::Ok, None),
+            Event::SaslInit { .. } => engine.sasl_outcome(self.verdict, None),
+            Event::SaslOffer(offered) => {
+                let mut init = SaslInit::new(offered[0].clone());
+                init.initial_response = Some(Binary::from(b"\0user\0pass".to_vec()));
+                engine.sasl_init(init);
+            }
+            Event::SaslAccepted(_) => engine.sasl_accept(),
             Event::LinkIncoming { link, attach } => {
                 self.links.push(*link);
                 if self.answers {

@@ -156,6 +156,11 @@ impl Peer {
         (peer, key)
     }
 
+    /// A client that authenticates before it opens.
+    pub(crate) fn sasl_client() -> Self {
+        Self::client(config(), Some(SaslClient::new()))
+    }
+
     /// A client whose open was answered.
     pub(crate) fn client_opened(config: Config, open: Open) -> Self {
         let mut peer = Self::client(config, None);
@@ -222,6 +227,26 @@ impl Peer {
     /// The next thing that the engine wrote.
     pub(crate) fn next(&mut self) -> Item {
         self.written.pop_front().expect("the engine writes more")
+    }
+
+    /// The same, or nothing.
+    pub(crate) fn try_next(&mut self) -> Option<Item> {
+        self.written.pop_front()
+    }
+
+    /// Forgets what was written and seen so far.
+    pub(crate) fn forget(&mut self) {
+        self.written.clear();
+        self.app.events.clear();
+    }
+
+    /// The last session that was begun.
+    pub(crate) fn session(&self) -> Key {
+        let last = self.app.events.iter().rev().find_map(|event| match event {
+            Event::SessionBegun { session, .. } => Some(*session),
+            _ => None,
+        });
+        last.expect("a session was begun")
     }
 
     fn frame<T: std::fmt::Debug>(

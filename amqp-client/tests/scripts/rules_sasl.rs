@@ -1,0 +1,111 @@
+//! Rules of the SASL layer that no script shows. Section 5.3.
+
+use amqp_client::proto::Event;
+use amqp_client::types::security::{SaslCode, SaslFrame, SaslInit, SaslMechanisms, SaslOutcome};
+use amqp_client::types::transport::Open;
+use amqp_client::types::{Binary, Symbol};
+
+use crate::support::Peer;
+use crate::support::frames::{AMQP, SASL, frame, sasl_frame};
+
+fn anonymous() -> SaslInit {
+    SaslInit::new(Symbol::from_static("ANONYMOUS"))
+}
+
+/// A listener that has offered its mechanisms.
+fn offered() -> Peer {
+    let mut peer = Peer::sasl_listener();
+    peer.write(SASL);
+    peer.header(SASL);
+    assert!(matches!(peer.sasl(), SaslFrame::SaslMechanisms(_)));
+    peer
+}
+
+#[test]
+fn a_frame_holds_exactly_one_value() {
+    // tests: [SASL-05]
+    let mut peer = offered();
+    let mut octets = sasl_frame(&anonymous());
+    octets.push(0x40);
+    octets[3] += 1;
+    peer.write(octets);
+    peer.quiet();
+    assert!(peer.engine.is_finished());
+}
+
+#[test]
+fn only_success_carries_data() {
+    // tests: [SASL-16]
+    let mut peer = offered();
+    peer.engine
+        .sasl_outcome(SaslCode::Auth, Some(Binary::from(b"why".to_vec())));
+    peer.turn();
+    match peer.sasl() {
+        SaslFrame::SaslOutcome(outcome) => {
+            assert_eq!(
+                (outcome.code, outcome.additional_data),
+                (SaslCode::Auth, None)
+            );
+        }
+        other => panic!("an outcome is due: {other:?}"),
+    }
+    // A client does not look at what comes with a failure.
+    let mut client = Peer::sasl_client();
+    client.header(SASL);
+    client.write(SASL);
+    let offer = SaslMechanisms::new(vec![Symbol::from_static("PLAIN")]);
+    client.write(sasl_frame(&offer));
+    client.sasl();
+    let mut outcome = SaslOutcome::new(SaslCode::Auth);
+    outcome.additional_data = Some(Binary::from(b"why".to_vec()));
+    client.write(sasl_frame(&outcome));
+    assert_eq!(
+        client.count(|event| matches!(event, Event::SaslAccepted(_))),
+        0
+    );
+    assert!(client.engine.is_finished());
+}
+
+#[test]
+fn the_layer_is_gone_through_once() {
+    // tests: [SASL-18] [SASL-14]
+    let mut peer = offered();
+    peer.write(sasl_frame(&anonymous()));
+    assert!(matches!(peer.sasl(), SaslFrame::SaslOutcome(_)));
+    peer.write(SASL);
+    // Any other header than that of AMQP is refused by naming the one that is due.
+    peer.header(AMQP);
+    peer.quiet();
+    assert!(peer.engine.is_finished());
+}
+
+#[test]
+fn no_amqp_is_spoken_inside_the_layer() {
+    // tests: [SASL-22] [FRM-20]
+    let mut peer = offered();
+    peer.write(frame(0, &Open::new("peer"), &[]));
+    peer.quiet();
+    assert!(peer.engine.is_finished());
+}
+
+#[test]
+fn every_code_but_ok_ends_the_layer() {
+    // tests: [SASL-13] [SASL-15]
+    for code in [
+        SaslCode::Auth,
+        SaslCode::Sys,
+        SaslCode::SysPerm,
+        SaslCode::SysTemp,
+    ] {
+        let mut peer = offered();
+        peer.app.verdict = code;
+        peer.write(sasl_frame(&anonymous()));
+        match peer.sasl() {
+            SaslFrame::SaslOutcome(outcome) => assert_eq!(outcome.code, code),
+            other => panic!("an outcome is due: {other:?}"),
+        }
+        peer.write(AMQP);
+        peer.quiet();
+        assert!(peer.engine.is_finished());
+    }
+}
