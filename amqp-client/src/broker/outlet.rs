@@ -65,11 +65,13 @@ impl Outlet {
         }
     }
 
-    pub(super) fn credit(&self) -> Credit {
-        Credit {
+    pub(super) fn credit(&mut self) -> Credit {
+        let credit = Credit {
             messages: self.sender.credit(),
             drain: self.sender.is_draining(),
-        }
+        };
+        self.drained &= credit.drain && credit.messages == 0;
+        credit
     }
 
     pub(super) fn send(&self, message: &Stored) -> Sent {
@@ -93,7 +95,6 @@ impl Outlet {
     ) -> Result<(), Over> {
         match pause {
             Pause::Idle(credit) => {
-                self.drained &= credit.drain && credit.messages == 0;
                 if credit.drain && !self.drained {
                     self.drained = true;
                     self.sender.drained();

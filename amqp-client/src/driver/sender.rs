@@ -208,9 +208,11 @@ impl SenderShared {
         let bytes = payload.len();
         state.bytes += bytes;
         if !options.settled {
-            state
-                .receipts
-                .push(seq as u32, Slot::Waiting { waker: None, bytes });
+            let slot = match options.collect {
+                true => Slot::Collected { bytes },
+                false => Slot::Waiting { waker: None, bytes },
+            };
+            state.receipts.push(seq as u32, slot);
         }
         let message = Outgoing {
             seq,

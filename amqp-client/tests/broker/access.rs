@@ -9,7 +9,9 @@ use crate::{broker, connect, never, put, receiver, sender, soon, start};
 async fn connect_as(broker: &Broker, user: Option<(&str, &str)>) -> Result<(), Error> {
     let mut options = ConnectionOptions::new();
     if let Some((user, password)) = user {
-        options = options.credentials(user, password);
+        options = options
+            .credentials(user, password)
+            .allow_plain_without_tls();
     }
     let stream = broker.connect_stream();
     let connection = Container::new("client")

@@ -83,6 +83,10 @@ impl Session {
                 cx.frame(self.output, &flow);
             }
             let more = self.write_transfers(cx);
+            // A drain that the last transfer has finished is answered behind it.
+            let mut late = std::mem::take(&mut self.owing);
+            late.retain(|key| self.write_attach_and_flow(*key, cx));
+            owing.append(&mut late);
             owing.retain(|key| self.write_detach(*key, cx));
             // What was put on the list meanwhile stays behind what was there.
             owing.append(&mut self.owing);
