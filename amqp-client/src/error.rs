@@ -21,6 +21,9 @@ pub enum ErrorKind {
     Configuration,
     /// The socket: it could not be connected, or it broke.
     Io,
+    /// The TLS layer: a certificate that is not trusted, has expired or is for another host; an alert
+    /// of the peer. Section 5.2.
+    Tls,
     /// The SASL layer: no common mechanism, or the credentials were refused. Section 5.3.
     Authentication,
     /// The peer closed the connection. Section 2.4.3.
@@ -255,9 +258,29 @@ impl Error {
         )
     }
 
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(message: impl Into<String>) -> Self {
+        Self::new(
+            ErrorKind::Tls,
+            ErrorScope::Connection,
+            Initiator::Library,
+            message,
+        )
+    }
+
+    /// What the socket says, or the TLS layer on it.
     pub(crate) fn io(what: &str, error: std::io::Error) -> Self {
+        #[cfg(feature = "tls")]
+        let is_tls = error
+            .get_ref()
+            .is_some_and(|inner| inner.is::<tokio_rustls::rustls::Error>());
+        #[cfg(not(feature = "tls"))]
+        let is_tls = false;
         Self(Arc::new(Inner {
-            kind: ErrorKind::Io,
+            kind: match is_tls {
+                true => ErrorKind::Tls,
+                false => ErrorKind::Io,
+            },
             scope: ErrorScope::Connection,
             initiator: Initiator::Remote,
             amqp: None,

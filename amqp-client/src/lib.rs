@@ -24,6 +24,7 @@
 //! [`transport`], `driver` (one task a connection), `handles` (what users hold), [`listener`], [`broker`].
 
 pub mod broker;
+mod deadlines;
 mod driver;
 mod error;
 mod handles;
@@ -35,10 +36,11 @@ pub mod transport;
 
 pub use amqp_types as types;
 pub use amqp_types::{Body, EncodedMessage, Message, Value};
+pub use deadlines::Deadlines;
 pub use error::{Error, ErrorKind, ErrorScope, Initiator, Redirect};
 pub use handles::{
-    Connection, ConnectionOptions, Container, Deadlines, Delivery, MessageStream, Receipt,
-    Receiver, ReceiverOptions, SendSettings, Sendable, Sender, SenderOptions, Session,
-    SessionOptions, StreamingDelivery,
+    Connection, ConnectionOptions, Container, Delivery, MessageStream, Receipt, Receiver,
+    ReceiverOptions, SendSettings, Sendable, Sender, SenderOptions, Session, SessionOptions,
+    StreamingDelivery,
 };
 pub use secret::Secret;

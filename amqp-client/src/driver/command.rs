@@ -3,8 +3,9 @@
 //! Decides how work reaches the connection's task: commands are collected under one short lock and
 //! taken all at once, so that a burst of them costs one wake.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use amqp_types::security::{SaslCode, SaslInit};
 use amqp_types::transport::{self, Attach};
@@ -16,6 +17,7 @@ use super::notice::Tap;
 use super::receiver::ReceiverShared;
 use super::sender::SenderShared;
 use super::session::SessionShared;
+use crate::deadlines::Deadlines;
 use crate::error::{Error, ErrorScope};
 use crate::proto::{LinkConfig, LinkKey, SaslFailure, SessionConfig, StreamEnd};
 
@@ -176,6 +178,8 @@ pub(crate) struct ConnectionShared {
     inbox: Mutex<Inbox>,
     /// Woken when the connection is over.
     over: Notify,
+    /// How long the peer may take; set before anything is asked.
+    deadlines: OnceLock<Deadlines>,
 }
 
 #[derive(Debug, Default)]
@@ -191,7 +195,18 @@ impl ConnectionShared {
         Arc::new(Self {
             inbox: Mutex::default(),
             over: Notify::new(),
+            deadlines: OnceLock::new(),
         })
+    }
+
+    /// Says how long the peer may take. Only the first call counts.
+    pub(crate) fn set_deadlines(&self, deadlines: Deadlines) {
+        let _ = self.deadlines.set(deadlines);
+    }
+
+    /// How long the peer may take.
+    pub(crate) fn deadlines(&self) -> Deadlines {
+        self.deadlines.get().copied().unwrap_or_default()
     }
 
     /// Hands a command to the driver. When the connection is over the command is dropped, and with
@@ -275,4 +290,17 @@ pub(crate) async fn reply<T>(
         Ok(result) => result,
         Err(_) => Err(connection.over_error()),
     }
+}
+
+/// Like [`reply`], and an error that says at which point the peer went silent.
+pub(crate) async fn reply_within<T>(
+    connection: &ConnectionShared,
+    receiver: oneshot::Receiver<Result<T, Error>>,
+    limit: Duration,
+    point: &str,
+    scope: ErrorScope,
+) -> Result<T, Error> {
+    tokio::time::timeout(limit, reply(connection, receiver))
+        .await
+        .map_err(|_| Error::timed_out(point, scope))?
 }

@@ -40,6 +40,7 @@ use tokio::time::Sleep;
 
 pub(crate) use command::{
     AttachOrder, Command, ConnectionShared, LinkShared, Reply, SaslAnswer, SaslStep, reply,
+    reply_within,
 };
 pub(crate) use dispatch::mirror;
 pub(crate) use link::{Status, Template};
@@ -116,6 +117,8 @@ pub(crate) struct Driver {
     read: BytesMut,
     read_size: usize,
     write: WriteBuf,
+    /// Something was written since the last flush that went through.
+    flush_owed: bool,
     sleep: Pin<Box<Sleep>>,
     armed: Option<Instant>,
     close_deadline: Duration,
@@ -173,6 +176,7 @@ impl Driver {
             read: BytesMut::new(),
             read_size: READ_MIN,
             write: WriteBuf::new(),
+            flush_owed: false,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: None,
             close_deadline: setup.close_deadline,
@@ -332,8 +336,10 @@ impl Driver {
         while more {
             more = self.engine.poll_transmit(now, &mut self.write);
             if self.write.is_empty() {
+                self.flush(cx);
                 return false;
             }
+            self.flush_owed = true;
             while !self.write.is_empty() {
                 match self.write_once(cx) {
                     Poll::Pending => return false,
@@ -345,11 +351,23 @@ impl Driver {
                     }
                 }
             }
+            self.flush(cx);
             if more {
                 return true;
             }
         }
         false
+    }
+
+    /// Layers such as TLS keep octets that the socket below did not take: they are pushed on.
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        if self.flush_owed {
+            match Pin::new(&mut self.stream).poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.flush_owed = false,
+                Poll::Ready(Err(error)) => self.fail_with(Error::io("write", error)),
+            }
+        }
     }
 
     fn write_once(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {

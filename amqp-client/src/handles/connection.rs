@@ -8,13 +8,13 @@ use std::sync::{Arc, PoisonError};
 use amqp_types::transport::{self, Open};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use super::deadlines::Deadlines;
 use super::options::{ReceiverOptions, SenderOptions, SessionOptions};
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::session::{Session, SessionInner};
+use crate::deadlines::Deadlines;
 use crate::driver::{
-    Command, ConnectionShared, Driver, Offer, Phase, SaslStep, SessionShared, Setup,
+    Command, ConnectionShared, Driver, Offer, Phase, SaslStep, SessionShared, Setup, reply_within,
 };
 use crate::error::{Error, ErrorScope};
 use crate::proto::{Connection as Engine, SessionConfig};
@@ -83,6 +83,7 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
         prepared,
     } = starting;
     let shared = prepared.unwrap_or_else(ConnectionShared::new);
+    shared.set_deadlines(deadlines);
     let (opened, open) = oneshot::channel();
     let (offer, offered) = match listens {
         true => {
@@ -222,7 +223,14 @@ impl Connection {
             config: options.config,
             reply: Some(reply),
         });
-        crate::driver::reply(&self.inner.shared, answer).await?;
+        reply_within(
+            &self.inner.shared,
+            answer,
+            self.inner.shared.deadlines().begin,
+            "begin",
+            ErrorScope::Session,
+        )
+        .await?;
         Ok(handle)
     }
 
@@ -298,7 +306,14 @@ impl Connection {
             (default.clone(), answer)
         };
         if let Some(answer) = answer {
-            crate::driver::reply(&self.inner.shared, answer).await?;
+            reply_within(
+                &self.inner.shared,
+                answer,
+                self.inner.shared.deadlines().begin,
+                "begin",
+                ErrorScope::Session,
+            )
+            .await?;
         }
         Ok(Session::from_inner(SessionInner::shared_default(
             session,

@@ -9,9 +9,9 @@ use amqp_types::Str;
 use super::authenticate::Authenticator;
 use super::connection::{Beside, Connection, Starting, start};
 use super::options::ConnectionOptions;
-use crate::error::{Error, ErrorScope};
+use crate::error::{Error, ErrorKind, ErrorScope};
 use crate::proto::Connection as Engine;
-use crate::transport::{self, Address, BoxedStream, Security, Stream};
+use crate::transport::{Address, BoxedStream, Security, Stream};
 
 /// An application that takes part in AMQP, named by its container-id. Section 2.4.1.
 ///
@@ -56,11 +56,13 @@ impl Container {
         &self.options
     }
 
-    /// Connects to `amqp://user:password@host:port` and waits until the peer has opened.
+    /// Connects to `amqp://user:password@host:port` and waits until the peer has opened. Other
+    /// schemes are `amqps`, `ws`, `wss` and `amqp+unix`; several addresses, separated by commas, are
+    /// tried in turn.
     ///
     /// # Errors
     /// Configuration for a bad URL, I/O, authentication, what the peer says when it refuses, and the
-    /// deadlines of [`Deadlines`](super::Deadlines).
+    /// deadlines of [`Deadlines`](crate::Deadlines).
     ///
     /// # Cancel safety
     /// Dropping the future drops the socket.
@@ -74,8 +76,21 @@ impl Container {
         url: &str,
         options: ConnectionOptions,
     ) -> Result<Connection, Error> {
-        let address: Address = url.parse()?;
-        self.connect_to(&address, options).await
+        let mut failure = None;
+        for address in Address::parse_list(url)? {
+            match self.connect_to(&address, options.clone()).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => {
+                    tracing::debug!(%address, %error, "not connected");
+                    // What is wrong with us is wrong with us everywhere.
+                    if error.kind() == ErrorKind::Configuration {
+                        return Err(error);
+                    }
+                    failure = Some(error);
+                }
+            }
+        }
+        Err(failure.unwrap_or_else(|| Error::configuration("there is no address")))
     }
 
     /// Connects to an address that has been taken apart.
@@ -91,7 +106,7 @@ impl Container {
         if options.config.hostname.is_none() {
             options.config.hostname = Some(Str::from(address.host().to_owned()));
         }
-        let (stream, security) = transport::connect(&address, options.deadlines.connect).await?;
+        let (stream, security) = options.dial().connect(address).await?;
         let peer = Some((address.host().to_owned(), address.port()));
         self.handshake(stream, security, peer, options).await
     }

@@ -6,7 +6,6 @@
 mod authenticate;
 mod connection;
 mod container;
-mod deadlines;
 mod delivery;
 mod options;
 mod receiver;
@@ -17,7 +16,6 @@ mod stream;
 
 pub use connection::Connection;
 pub use container::Container;
-pub use deadlines::Deadlines;
 pub use delivery::Delivery;
 pub use options::{ConnectionOptions, ReceiverOptions, SenderOptions, SessionOptions};
 pub use receiver::Receiver;

@@ -10,17 +10,26 @@ use amqp_types::messaging::{Source, Target};
 use amqp_types::transport::{Fields, ReceiverSettleMode, SenderSettleMode};
 use amqp_types::{Str, Symbol};
 
-use super::deadlines::Deadlines;
+use crate::deadlines::Deadlines;
 use crate::driver::ConnectionShared;
 use crate::proto::{Config, SessionConfig};
 use crate::sasl::{ClientMechanism, Policy, TokenProvider};
 use crate::secret::Secret;
+#[cfg(feature = "tls")]
+use crate::transport::TlsOptions;
+use crate::transport::{Dial, Proxy};
 
 /// Options of a connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionOptions {
     pub(crate) auth: Policy,
     pub(crate) sasl: bool,
+    pub(crate) keep_alive: Option<Duration>,
+    pub(crate) proxy: Option<Proxy>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: TlsOptions,
+    #[cfg(feature = "websocket")]
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) deadlines: Deadlines,
     pub(crate) config: Config,
     /// What the connection is going to share with its driver, where that was made before.
@@ -32,6 +41,12 @@ impl Default for ConnectionOptions {
         Self {
             auth: Policy::default(),
             sasl: true,
+            keep_alive: None,
+            proxy: None,
+            #[cfg(feature = "tls")]
+            tls: TlsOptions::default(),
+            #[cfg(feature = "websocket")]
+            headers: Vec::new(),
             deadlines: Deadlines::default(),
             config: Config::new(""),
             prepared: None,
@@ -98,6 +113,46 @@ impl ConnectionOptions {
     pub fn max_sasl_frame_size(mut self, octets: u32) -> Self {
         self.config.max_sasl_frame_size = octets;
         self
+    }
+
+    /// What TLS trusts and shows, for `amqps` and `wss`. Section 5.2.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: TlsOptions) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Adds a header to the request of a WebSocket.
+    #[cfg(feature = "websocket")]
+    pub fn websocket_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Connects by an HTTP proxy, whatever the scheme.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Probes a silent peer's TCP socket this often. Default: never, since the idle time-out of
+    /// AMQP sees more.
+    pub fn keep_alive(mut self, idle: Duration) -> Self {
+        self.keep_alive = Some(idle);
+        self
+    }
+
+    pub(crate) fn dial(&self) -> Dial {
+        Dial {
+            connect: self.deadlines.connect,
+            layers: self.deadlines.tls,
+            keep_alive: self.keep_alive,
+            proxy: self.proxy.clone(),
+            #[cfg(feature = "tls")]
+            tls: self.tls.clone(),
+            #[cfg(feature = "websocket")]
+            headers: self.headers.clone(),
+        }
     }
 
     /// How long the peer may take at each point.

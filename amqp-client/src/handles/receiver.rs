@@ -12,8 +12,10 @@ use tokio::sync::oneshot;
 use super::delivery::Delivery;
 use super::options::ReceiverOptions;
 use super::session::{Session, SessionInner};
-use crate::driver::{AttachOrder, Command, LinkShared, ReceiverShared, Status, reply};
-use crate::error::Error;
+use crate::driver::{
+    AttachOrder, Command, LinkShared, ReceiverShared, Status, reply, reply_within,
+};
+use crate::error::{Error, ErrorScope};
 use crate::proto::LinkConfig;
 
 /// A link that receives; clones stand for the same one, and each delivery goes to one of them. The
@@ -233,7 +235,15 @@ impl Receiver {
             },
             reply: reply_to,
         });
-        let result = reply(&connection, answer).await.map(drop);
+        let result = reply_within(
+            &connection,
+            answer,
+            connection.deadlines().attach,
+            "attach",
+            ErrorScope::Link,
+        )
+        .await
+        .map(drop);
         if let Err(error) = &result {
             shared.finish(error, false);
         }
@@ -264,7 +274,14 @@ impl Receiver {
             error,
             reply: Some(reply_to),
         });
-        reply(&connection, answer).await
+        reply_within(
+            &connection,
+            answer,
+            connection.deadlines().detach,
+            "detach",
+            ErrorScope::Link,
+        )
+        .await
     }
 }
 

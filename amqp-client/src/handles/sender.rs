@@ -16,9 +16,10 @@ use tokio::sync::oneshot;
 use super::options::SenderOptions;
 use super::session::{Session, SessionInner};
 use crate::driver::{
-    AttachOrder, Command, LinkShared, Refusal, SendOptions, SenderShared, Status, Ticket, reply,
+    AttachOrder, Command, LinkShared, Refusal, SendOptions, SenderShared, Status, Ticket,
+    reply_within,
 };
-use crate::error::Error;
+use crate::error::{Error, ErrorScope};
 use crate::proto::{LinkConfig, Tag};
 
 /// A link that sends; clones stand for the same one. Dropping the last handle closes it; what was
@@ -152,7 +153,18 @@ impl Sender {
     /// A message that was enqueued is sent even when the future is dropped; before that nothing has
     /// happened.
     pub async fn send(&self, message: impl Sendable) -> Result<Outcome, Error> {
-        self.enqueue(message).await?.await
+        let limit = self.inner.shared.connection().deadlines().send;
+        let sent = async { self.enqueue(message).await?.await };
+        match tokio::time::timeout(limit, sent).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let point = match self.credit() {
+                    0 => "send, which waits for credit",
+                    _ => "send, which waits for the outcome",
+                };
+                Err(Error::timed_out(point, ErrorScope::Delivery))
+            }
+        }
     }
 
     /// Hands a message over as soon as there is room, and gives a receipt to await later. Messages
@@ -466,7 +478,15 @@ impl Sender {
             },
             reply: reply_to,
         });
-        let result = reply(&connection, answer).await.map(drop);
+        let result = reply_within(
+            &connection,
+            answer,
+            connection.deadlines().attach,
+            "attach",
+            ErrorScope::Link,
+        )
+        .await
+        .map(drop);
         if let Err(error) = &result {
             // Also when the command never reached the driver of a connection that is over.
             shared.finish(error, false);
@@ -498,7 +518,14 @@ impl Sender {
             error,
             reply: Some(reply_to),
         });
-        reply(&connection, answer).await
+        reply_within(
+            &connection,
+            answer,
+            connection.deadlines().detach,
+            "detach",
+            ErrorScope::Link,
+        )
+        .await
     }
 }
 

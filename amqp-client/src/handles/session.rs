@@ -13,7 +13,9 @@ use super::connection::ConnectionInner;
 use super::options::{ReceiverOptions, SenderOptions};
 use super::receiver::{self, Receiver};
 use super::sender::{self, Sender};
-use crate::driver::{Command, ReceiverShared, Room, SenderShared, SessionShared, Template, reply};
+use crate::driver::{
+    Command, ReceiverShared, Room, SenderShared, SessionShared, Template, reply_within,
+};
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::proto::LinkConfig;
 
@@ -111,7 +113,15 @@ impl Session {
         options: SenderOptions,
     ) -> Result<Sender, Error> {
         let (handle, answer) = self.start_sender(address, options);
-        reply(&self.inner.shared.connection, answer).await?;
+        let connection = &self.inner.shared.connection;
+        reply_within(
+            connection,
+            answer,
+            connection.deadlines().attach,
+            "attach",
+            ErrorScope::Link,
+        )
+        .await?;
         Ok(handle)
     }
 
@@ -178,7 +188,15 @@ impl Session {
         let ignore = options.ignore_missing_filters;
         let asked = options.source.filter.clone().filter(|_| !ignore);
         let (handle, answer) = self.start_receiver(address, options);
-        let remote = reply(&self.inner.shared.connection, answer).await?;
+        let connection = &self.inner.shared.connection;
+        let remote = reply_within(
+            connection,
+            answer,
+            connection.deadlines().attach,
+            "attach",
+            ErrorScope::Link,
+        )
+        .await?;
         if let Some(missing) = missing_filter(asked.as_ref(), &remote) {
             // [SRC-20] [LNK-12]
             let what = format!("the peer does not apply the filter {missing}");
@@ -252,7 +270,14 @@ impl Session {
             error: None,
             reply: Some(reply_to),
         });
-        reply(connection, answer).await
+        reply_within(
+            connection,
+            answer,
+            connection.deadlines().end,
+            "end",
+            ErrorScope::Session,
+        )
+        .await
     }
 }
 

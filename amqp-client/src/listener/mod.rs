@@ -19,7 +19,7 @@ use self::authenticate::Judge;
 use crate::error::{Error, ErrorScope};
 use crate::handles::{Connection, ConnectionOptions, Container, Starting, start};
 use crate::proto::{Connection as Engine, SaslServer};
-use crate::transport::{BoxedStream, Security, Stream};
+use crate::transport::{BoxedStream, ListenOptions, Security, Stream};
 
 /// How many connections may be in their opening exchange, or open and not yet accepted, at once.
 const BACKLOG: usize = 128;
@@ -54,6 +54,23 @@ impl Container {
         address: impl ToSocketAddrs,
         access: Access,
     ) -> Result<Listener, Error> {
+        self.listen_with(address, access, ListenOptions::new())
+            .await
+    }
+
+    /// Like [`listen`](Self::listen), with TLS, WebSocket or both.
+    ///
+    /// # Errors
+    /// As [`listen`](Self::listen).
+    ///
+    /// # Cancel safety
+    /// As [`listen`](Self::listen).
+    pub async fn listen_with(
+        &self,
+        address: impl ToSocketAddrs,
+        access: Access,
+        options: ListenOptions,
+    ) -> Result<Listener, Error> {
         let socket = TcpListener::bind(address)
             .await
             .map_err(|error| Error::io("bind", error))?;
@@ -61,7 +78,7 @@ impl Container {
             .local_addr()
             .map_err(|error| Error::io("local address", error))?;
         let (sender, accepted) = mpsc::channel(BACKLOG);
-        let task = tokio::spawn(accept_all(self.clone(), socket, access, sender));
+        let task = tokio::spawn(accept_all(self.clone(), socket, access, options, sender));
         Ok(Listener {
             address,
             accepted: Mutex::new(accepted),
@@ -134,6 +151,7 @@ async fn accept_all(
     container: Container,
     socket: TcpListener,
     access: Access,
+    options: ListenOptions,
     accepted: mpsc::Sender<Connection>,
 ) {
     loop {
@@ -151,15 +169,13 @@ async fn accept_all(
             }
         };
         let (container, access) = (container.clone(), access.clone());
+        let options = options.clone();
         tokio::spawn(async move {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY");
-            }
-            let local = stream
-                .peer_addr()
-                .is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
-            let security = Security { local, tls: None };
-            let accepted = container.accept_secured(Box::new(stream), security, &access);
+            let accepted = async {
+                let deadline = container.options().deadlines.tls;
+                let (stream, security) = options.accept(stream, deadline).await?;
+                container.accept_secured(stream, security, &access).await
+            };
             match accepted.await {
                 Ok(connection) => drop(permit.send(connection)),
                 Err(error) => tracing::debug!(%error, "a connection was not opened"),

@@ -11,31 +11,129 @@ use fluent_uri::UriRef;
 use crate::error::{Error, Redirect};
 use crate::secret::Secret;
 
+/// How a peer is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `amqp`: TCP.
+    Amqp,
+    /// `amqps`: TLS from the first octet. Section 5.2.1.
+    Amqps,
+    /// `ws`: WebSocket.
+    Ws,
+    /// `wss`: WebSocket over TLS.
+    Wss,
+    /// `amqp+unix`: a Unix socket, whose path is the URL's.
+    Unix,
+}
+
+impl Scheme {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "amqp" => Self::Amqp,
+            "amqps" => Self::Amqps,
+            "ws" => Self::Ws,
+            "wss" => Self::Wss,
+            "amqp+unix" => Self::Unix,
+            _ => return None,
+        })
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Amqp => "amqp",
+            Self::Amqps => "amqps",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+            Self::Unix => "amqp+unix",
+        }
+    }
+
+    fn port(self) -> u16 {
+        match self {
+            Self::Amqp => 5672,
+            Self::Amqps => 5671,
+            Self::Ws => 80,
+            Self::Wss => 443,
+            Self::Unix => 0,
+        }
+    }
+}
+
 /// Where a peer is, who we are to it, and perhaps the address of a node there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    tls: bool,
+    scheme: Scheme,
     host: String,
     port: u16,
     user: Option<String>,
     password: Option<Secret>,
+    /// The path as it was written, with its first slash, and the query.
+    path: String,
     node: Option<String>,
 }
 
 impl Address {
+    /// How the peer is reached.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Reads addresses that stand for the same peer, to be tried in this order: separated by commas,
+    /// each a URL of its own, or another host and port within one.
+    ///
+    /// ```
+    /// use amqp_client::transport::Address;
+    ///
+    /// let all = Address::parse_list("amqp://user:pass@a,b:5673,amqps://c/orders")?;
+    /// let all: Vec<String> = all.iter().map(Address::to_string).collect();
+    /// assert_eq!(all, ["amqp://a:5672", "amqp://b:5673", "amqps://c:5671"]);
+    /// # Ok::<(), amqp_client::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Configuration, as for one address.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, Error> {
+        let mut all = Vec::new();
+        for url in urls(text) {
+            let (scheme, rest) = url.split_once("://").unwrap_or(("amqp", url));
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            // A comma of the user or of the password is no border.
+            let (user, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
+            for host in hosts.split(',') {
+                all.push(format!("{scheme}://{user}{host}{path}").parse()?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The path and query of a WebSocket's request.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn resource(&self) -> &str {
+        match self.path.as_str() {
+            "" => "/",
+            path => path,
+        }
+    }
+
+    /// The path of a Unix socket.
+    pub(crate) fn socket_path(&self) -> Option<String> {
+        let path = self.path.split('?').next().unwrap_or_default();
+        decode(path).ok().filter(|_| self.scheme == Scheme::Unix)
+    }
+
     /// The host name or IP address, IPv6 without brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port: 5672, or 5671 with TLS, unless given.
+    /// The port: 5672, or 5671 with TLS, 80 and 443 for WebSocket, unless given.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether the scheme is `amqps`.
+    /// Whether TLS is spoken from the first octet: `amqps`, `wss`.
     pub fn is_tls(&self) -> bool {
-        self.tls
+        matches!(self.scheme, Scheme::Amqps | Scheme::Wss)
     }
 
     /// The user, percent-decoded.
@@ -75,18 +173,16 @@ impl FromStr for Address {
             true => text.to_owned(),
             false => format!("amqp://{text}"),
         };
-        let uri = UriRef::parse(with_scheme.as_str())
-            .map_err(|error| Error::configuration(format!("the address is no URI: {error}")))?;
-        let tls = match uri.scheme().map(|scheme| scheme.as_str()) {
-            Some("amqp") => false,
-            Some("amqps") => true,
-            Some(other) => {
-                return Err(Error::configuration(format!(
-                    "the scheme {other} is not amqp or amqps"
-                )));
-            }
-            None => return Err(Error::configuration("the address has no scheme")),
-        };
+        let uri = UriRef::parse(with_scheme.as_str()).map_err(|_| {
+            Error::configuration("the address is no URI: percent-encode what is special")
+        })?;
+        let scheme = uri.scheme().map(|scheme| scheme.as_str());
+        let scheme = scheme.and_then(Scheme::parse).ok_or_else(|| {
+            Error::configuration(format!(
+                "the scheme {} is not amqp, amqps, ws, wss or amqp+unix",
+                scheme.unwrap_or_default()
+            ))
+        })?;
         let authority = uri
             .authority()
             .ok_or_else(|| Error::configuration("the address has no host"))?;
@@ -94,17 +190,14 @@ impl FromStr for Address {
             .host()
             .trim_start_matches('[')
             .trim_end_matches(']');
-        if host.is_empty() {
+        if host.is_empty() && scheme != Scheme::Unix {
             return Err(Error::configuration("the address has no host"));
         }
         let port = match authority.port().map(|port| port.as_str()) {
-            None | Some("") => match tls {
-                false => 5672,
-                true => 5671,
-            },
+            None | Some("") => scheme.port(),
             Some(port) => port
                 .parse()
-                .map_err(|_| Error::configuration(format!("{port} is no port")))?,
+                .map_err(|_| Error::configuration("the port is no number up to 65535"))?,
         };
         let (user, password) = match authority.userinfo().map(|info| info.as_str()) {
             None => (None, None),
@@ -115,13 +208,20 @@ impl FromStr for Address {
                 None => (Some(decode(info)?), None),
             },
         };
+        let mut whole_path = uri.path().as_str().to_owned();
+        if let Some(query) = uri.query() {
+            whole_path.push('?');
+            whole_path.push_str(query.as_str());
+        }
         let path = uri.path().as_str().trim_start_matches('/');
-        let node = match path.is_empty() {
+        // The path of a WebSocket or of a Unix socket is its own, not a node's.
+        let node = match path.is_empty() || !matches!(scheme, Scheme::Amqp | Scheme::Amqps) {
             true => None,
             false => Some(decode(path)?),
         };
         Ok(Self {
-            tls,
+            scheme,
+            path: whole_path,
             host: decode(host)?,
             port,
             user,
@@ -133,7 +233,10 @@ impl FromStr for Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "amqps" } else { "amqp" };
+        let scheme = self.scheme.as_str();
+        if self.scheme == Scheme::Unix {
+            return write!(f, "{scheme}://{}", self.path);
+        }
         match self.host.contains(':') {
             true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
             false => write!(f, "{scheme}://{}:{}", self.host, self.port),
@@ -150,6 +253,28 @@ impl fmt::Debug for Address {
             .field("node", &self.node)
             .finish()
     }
+}
+
+/// Cuts a list where another URL begins behind a comma.
+fn urls(text: &str) -> Vec<&str> {
+    let mut urls = Vec::new();
+    let mut rest = text;
+    let mut from = 0;
+    while let Some(comma) = rest[from..].find(',').map(|at| from + at) {
+        let behind = &rest[comma + 1..];
+        let is_url = behind
+            .split_once("://")
+            .is_some_and(|(scheme, _)| Scheme::parse(scheme).is_some());
+        match is_url {
+            true => {
+                urls.push(&rest[..comma]);
+                (rest, from) = (behind, 0);
+            }
+            false => from = comma + 1,
+        }
+    }
+    urls.push(rest);
+    urls
 }
 
 /// Undoes percent-encoding; what comes out has to be UTF-8.
@@ -196,6 +321,27 @@ mod tests {
         let six = parse("amqp://[::1]:7");
         assert_eq!((six.host(), six.port()), ("::1", 7));
         assert_eq!(six.to_string(), "amqp://[::1]:7");
+    }
+
+    #[test]
+    fn sockets_and_web_sockets_have_a_path_of_their_own() {
+        let unix = parse("amqp+unix://u:p@/var/run/a%20b.sock");
+        assert_eq!(unix.socket_path().as_deref(), Some("/var/run/a b.sock"));
+        assert_eq!((unix.user(), unix.node()), (Some("u"), None));
+        let web = parse("wss://h/amqp?x=1");
+        assert_eq!(
+            (web.port(), web.path.as_str(), web.node()),
+            (443, "/amqp?x=1", None)
+        );
+    }
+
+    #[test]
+    fn hosts_in_a_list_share_what_the_first_says() {
+        let all = Address::parse_list("amqps://u,x:p,y@a:1,[::1]:2/q,r,amqp://c").expect("a list");
+        assert_eq!(all[1].to_string(), "amqps://[::1]:2");
+        assert_eq!((all[1].user(), all[1].node()), (Some("u,x"), Some("q,r")));
+        assert_eq!((all[2].user(), all[2].is_tls()), (None, false));
+        assert!(Address::parse_list("a,,b").is_err());
     }
 
     #[test]

@@ -68,6 +68,7 @@ const ORDERS: &[Order] = &[
             "proto::connection",
             "secret",
             "error",
+            "deadlines",
             "transport",
             "sasl",
             "driver",

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// | `sasl` | 15 s | the socket is dropped |
 /// | `open` | 10 s | the socket is dropped |
 /// | `begin`, `attach` | 15 s | the session is ended, the link is detached |
-/// | `send` | 60 s | the message is withdrawn if it has not gone out; its outcome is unknown otherwise |
+/// | `send` | 60 s | the message may go out all the same, as when the future is dropped; its outcome is not known |
 /// | `detach`, `end` | 10 s | the handle is over all the same |
 /// | `close` | 10 s | the socket is dropped |
 ///

@@ -1,0 +1,156 @@
+//! From an accepted socket to a stream that AMQP can be spoken on.
+//!
+//! Decides by the first octets which layers a client wants, and which it may have. Sections 2.2, 5.2.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::connect::is_local;
+use super::rewind::Rewind;
+use super::security::Security;
+use super::{BoxedStream, dial};
+use crate::error::{Error, ErrorScope};
+
+/// The header that asks for the TLS layer. Section 5.2.
+const TLS_HEADER: &[u8; 8] = b"AMQP\x02\x01\x00\x00";
+
+/// Which layers a listener has.
+#[derive(Clone, Debug, Default)]
+pub struct ListenOptions {
+    #[cfg(feature = "tls")]
+    tls: Option<super::TlsAccept>,
+    plain_too: bool,
+    websocket: bool,
+    keep_alive: Option<Duration>,
+}
+
+impl ListenOptions {
+    /// AMQP over TCP and nothing else.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// TLS: for clients that begin with it (`amqps`) and for those that ask by the header of the TLS
+    /// layer. Others are told so and dropped. Section 5.2.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: super::TlsAccept) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Takes clients without TLS on the same port.
+    pub fn plain_too(mut self) -> Self {
+        self.plain_too = true;
+        self
+    }
+
+    /// Takes WebSocket clients on the same port, of any path, with the subprotocol `amqp`.
+    #[cfg(feature = "websocket")]
+    pub fn websocket(mut self) -> Self {
+        self.websocket = true;
+        self
+    }
+
+    /// Probes a silent client's socket this often. Default: never.
+    pub fn keep_alive(mut self, idle: Duration) -> Self {
+        self.keep_alive = Some(idle);
+        self
+    }
+
+    fn has_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    /// Finds out what the client wants, in so much time.
+    pub(crate) async fn accept(
+        &self,
+        stream: TcpStream,
+        deadline: Duration,
+    ) -> Result<(BoxedStream, Security), Error> {
+        dial::prepare(&stream, self.keep_alive)?;
+        let security = Security {
+            local: is_local(&stream),
+            tls: None,
+        };
+        if !self.has_tls() && !self.websocket {
+            return Ok((Box::new(stream), security));
+        }
+        tokio::time::timeout(deadline, self.layers(Box::new(stream), security))
+            .await
+            .map_err(|_| Error::timed_out("tls", ErrorScope::Connection))?
+    }
+
+    async fn layers(
+        &self,
+        mut stream: BoxedStream,
+        mut security: Security,
+    ) -> Result<(BoxedStream, Security), Error> {
+        let mut first = peek(&mut stream).await?;
+        if self.has_tls() {
+            let hello = first.starts_with(&[0x16]);
+            let asked = first[..] == TLS_HEADER[..];
+            if !hello && !asked && !self.plain_too {
+                // [CON-08]
+                let _ = stream.write_all(TLS_HEADER).await;
+                let _ = stream.shutdown().await;
+                return Err(Error::io(
+                    "accept",
+                    std::io::Error::other("the client does not speak TLS"),
+                ));
+            }
+            #[cfg(feature = "tls")]
+            if let Some(tls) = self.tls.as_ref().filter(|_| hello || asked) {
+                let rewound: BoxedStream = match asked {
+                    // [TLS-01] [TLS-07]: nothing behind the header has been read.
+                    true => {
+                        let io = |error| Error::io("answer the header", error);
+                        stream.write_all(TLS_HEADER).await.map_err(io)?;
+                        stream
+                    }
+                    false => Box::new(Rewind::new(first.freeze(), stream)),
+                };
+                let (secured, info) = tls.accept(rewound).await?;
+                stream = secured;
+                security.tls = Some(info);
+                if !self.websocket {
+                    return Ok((stream, security));
+                }
+                first = peek(&mut stream).await?;
+            }
+        }
+        let web = self.websocket && first.starts_with(b"GET");
+        let rewound: BoxedStream = Box::new(Rewind::new(first.freeze(), stream));
+        #[cfg(feature = "websocket")]
+        if web {
+            return Ok((super::websocket::accept(rewound).await?, security));
+        }
+        let _ = web;
+        Ok((rewound, security))
+    }
+}
+
+/// The first octets: eight, or fewer of what is no AMQP header.
+async fn peek(stream: &mut BoxedStream) -> Result<BytesMut, Error> {
+    let mut first = BytesMut::with_capacity(8);
+    while first.len() < 8 {
+        let io = |error| Error::io("accept", error);
+        let mut octet = [0];
+        if stream.read(&mut octet).await.map_err(io)? == 0 {
+            break;
+        }
+        first.extend_from_slice(&octet);
+        if !b"AMQP".starts_with(&first[..first.len().min(4)]) && first[0] == 0x16 {
+            break;
+        }
+        if first.starts_with(b"GET") {
+            break;
+        }
+    }
+    Ok(first)
+}
