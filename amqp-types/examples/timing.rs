@@ -55,6 +55,7 @@ fn transfer() -> Transfer {
     transfer.delivery_tag = DeliveryTag::try_from(&[0, 0, 3, 232][..]).ok();
     transfer.message_format = Some(0.into());
     transfer.settled = Some(false);
+    transfer.batchable = true;
     transfer
 }
 
