@@ -1,24 +1,8 @@
 //! AMQP 1.0 client and listener on tokio.
 //!
-//! ```no_run
-//! # async fn run() -> Result<(), amqp_client::Error> {
-//! use amqp_client::{Container, Message};
+#![doc = include_str!("../docs/overview.md")]
 //!
-//! let container = Container::new("orders");
-//! let connection = container.connect("amqp://user:pass@localhost:5672").await?;
-//!
-//! let sender = connection.create_sender("orders").await?;
-//! let outcome = sender.send(Message::from("hello")).await?;
-//! println!("the peer says {outcome:?}");
-//!
-//! let receiver = connection.create_receiver("orders").await?;
-//! let delivery = receiver.recv().await?;
-//! println!("{:?}", delivery.message()?);
-//! delivery.accept();
-//!
-//! connection.close().await?;
-//! # Ok(()) }
-//! ```
+//! # The crate from within
 //!
 //! The layers, each of which names only those before it: `proto` (the protocol without IO),
 //! [`transport`], `driver` (one task a connection), `handles` (what users hold), [`listener`], [`broker`].
