@@ -28,3 +28,8 @@ pub use handles::{
     StreamingDelivery,
 };
 pub use secret::Secret;
+
+/// The example of the repository's README is tested with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
