@@ -42,6 +42,8 @@ pub enum ErrorKind {
     Unsupported,
     /// A deadline passed.
     TimedOut,
+    /// A handler of the application failed.
+    Handler,
 }
 
 /// How much is affected.

@@ -5,12 +5,14 @@
 //! # The crate from within
 //!
 //! The layers, each of which names only those before it: `proto` (the protocol without IO),
-//! [`transport`], `driver` (one task a connection), `handles` (what users hold), [`listener`], [`broker`].
+//! [`transport`], `driver` (one task a connection), `handles` (what users hold), [`listener`], [`broker`],
+//! [`handler`].
 
 pub mod broker;
 mod deadlines;
 mod driver;
 mod error;
+pub mod handler;
 mod handles;
 pub mod listener;
 pub mod proto;

@@ -145,7 +145,7 @@ impl Driver {
                 {
                     receiver.sender_settled(id);
                     let link = receiver.clone();
-                    self.notice(|| Notice::DeliverySettled { link, id, state });
+                    self.notice(|| Notice::DeliverySettled { link, state });
                 }
             }
             Event::Aborted { link } => {

@@ -409,18 +409,28 @@ impl Driver {
         for (_, entry) in self.sessions.drain() {
             entry.shared.finish(error.clone());
         }
-        for command in left {
-            match command {
-                Command::Outbox(link) => link.finish(&error, false),
-                Command::Inbox(link) => link.finish(&error, false),
-                Command::Attach { order, .. } | Command::Accept { order, .. } => {
-                    order.shared.finish(&error, false);
-                }
-                _ => {}
-            }
-        }
+        drop_commands(left, &error);
         self.offers = None;
         self.notice(|| Notice::Over(over));
+    }
+}
+
+/// Ends a connection whose driver never came to be: whoever waits for something learns why.
+pub(crate) fn abandon(shared: &ConnectionShared, error: &Error) {
+    drop_commands(shared.finish(Some(error.clone())), error);
+}
+
+/// Commands that nobody takes any more.
+fn drop_commands(commands: Vec<Command>, error: &Error) {
+    for command in commands {
+        match command {
+            Command::Outbox(link) => link.finish(error, false),
+            Command::Inbox(link) => link.finish(error, false),
+            Command::Attach { order, .. } | Command::Accept { order, .. } => {
+                order.shared.finish(error, false);
+            }
+            _ => {}
+        }
     }
 }
 

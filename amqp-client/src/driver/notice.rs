@@ -65,7 +65,6 @@ pub(crate) enum Notice {
     Aborted(Arc<ReceiverShared>),
     DeliverySettled {
         link: Arc<ReceiverShared>,
-        id: u32,
         state: Option<DeliveryState>,
     },
     Drained(Arc<ReceiverShared>),

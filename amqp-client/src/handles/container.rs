@@ -161,7 +161,8 @@ impl Container {
                 Box::new(move |steps, shared| Box::pin(authenticator.run(steps, shared)))
             }),
             listens: false,
-            first_session: Some(session),
+            // Who prepared the connection begins its sessions too.
+            first_session: options.prepared.is_none().then_some(session),
             prepared: options.prepared,
         })
         .await

@@ -4,6 +4,7 @@
 //! method states what dropping its future does. The work is the driver's.
 
 mod authenticate;
+mod background;
 mod connection;
 mod container;
 mod delivery;
@@ -23,5 +24,6 @@ pub use sender::{Receipt, SendSettings, Sendable, Sender};
 pub use session::Session;
 pub use stream::{MessageStream, StreamingDelivery};
 
+pub(crate) use background::Background;
 pub(crate) use connection::{Starting, start};
-pub(crate) use session::SessionInner;
+pub(crate) use session::{SessionInner, missing_filter};

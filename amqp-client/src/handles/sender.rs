@@ -300,6 +300,23 @@ impl Sender {
         }
     }
 
+    /// Hands a message over without a receipt, if there is room; answers its number on the link.
+    pub(crate) fn put(
+        &self,
+        message: &impl Sendable,
+        settings: SendSettings,
+    ) -> Result<Option<u64>, Error> {
+        let options = settings.options(self.inner.settled);
+        match self.inner.shared.try_enqueue(&Encodable(message), &options) {
+            Ok(ticket) => {
+                self.inner.shared.abandon(ticket);
+                Ok(Some(ticket.seq))
+            }
+            Err(Refusal::Full) => Ok(None),
+            Err(Refusal::Over(error)) => Err(error),
+        }
+    }
+
     /// On a link of [`SenderOptions::manual_drain`]: there is nothing more to send. What is enqueued
     /// is sent as far as the credit goes, the rest of the credit is given back. Section 2.6.7.
     pub fn drained(&self) {

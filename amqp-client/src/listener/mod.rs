@@ -74,6 +74,24 @@ impl Container {
         let socket = TcpListener::bind(address)
             .await
             .map_err(|error| Error::io("bind", error))?;
+        self.serve(socket, access)
+    }
+
+    /// Listens on a socket that is bound already; it has to be in non-blocking mode. To be called in
+    /// a runtime's context.
+    ///
+    /// # Errors
+    /// I/O when the socket is of no use.
+    pub fn listen_on(
+        &self,
+        socket: std::net::TcpListener,
+        access: Access,
+    ) -> Result<Listener, Error> {
+        let socket = TcpListener::from_std(socket).map_err(|error| Error::io("listen", error))?;
+        self.serve(socket, access)
+    }
+
+    fn serve(&self, socket: TcpListener, access: Access) -> Result<Listener, Error> {
         let address = socket
             .local_addr()
             .map_err(|error| Error::io("local address", error))?;

@@ -1,0 +1,104 @@
+//! Links that peers attach, as callbacks.
+//!
+//! Decides how they are answered: as the peer asks, unless `on_link_opening` says otherwise. Section 2.6.3.
+
+use std::sync::PoisonError;
+
+use amqp_types::transport::ErrorCondition;
+
+use super::callbacks::MessagingHandler;
+use super::connection::Connection;
+use super::dispatch::Dispatcher;
+use super::event::LinkOpeningEvent;
+use super::link::{Link, Receiver, Sender};
+use super::registry::{LinkEntry, link_key};
+use crate::driver::{LinkShared, Offer};
+use crate::listener::{self, AcceptOptions, IncomingLink};
+
+impl<H: MessagingHandler> Dispatcher<H> {
+    /// Takes what was offered before the connection was ours to work with.
+    pub(super) fn take_early(&mut self, connection: &Connection) {
+        loop {
+            let offer = {
+                let mut registry = self.shared.registry();
+                let Some(entry) = registry.connections.get_mut(&connection.number()) else {
+                    return;
+                };
+                let Some(handle) = &entry.handle else { return };
+                match handle.offered() {
+                    Some(offer) => offer,
+                    None if entry.early.is_empty() => return,
+                    None => entry.early.remove(0),
+                }
+            };
+            self.offered(connection, offer);
+        }
+    }
+
+    pub(super) fn offered(&mut self, connection: &Connection, offer: Offer) {
+        let handle = {
+            let mut registry = self.shared.registry();
+            let Some(entry) = registry.connections.get_mut(&connection.number()) else {
+                return;
+            };
+            match &entry.handle {
+                Some(handle) => handle.clone(),
+                None => return entry.early.push(offer),
+            }
+        };
+        let incoming = IncomingLink::of_offer(handle, offer);
+        let session = connection.adopt(incoming.session().clone(), None);
+        let handler = self
+            .shared
+            .registry()
+            .session_handler(connection.number(), session.key());
+        let options = self.options_of(handler.as_ref());
+        let event = LinkOpeningEvent::new(
+            connection.clone(),
+            incoming.attach().clone(),
+            incoming.answer(),
+            options,
+        );
+        let result = self.attempt(handler.as_ref(), |handler| handler.on_link_opening(&event));
+        if result.is_err() {
+            self.judge(Some(connection), result);
+            let error = amqp_types::transport::Error::new(ErrorCondition::InternalError);
+            return incoming.refuse(error);
+        }
+        if let Some(error) = event.refusal.into_inner() {
+            return incoming.refuse(error);
+        }
+        let prefetch = event.prefetch.get();
+        let accept = AcceptOptions {
+            credit: (prefetch > 0).then_some(prefetch),
+            manual_drain: true,
+            max_queued_messages: usize::MAX,
+            max_queued_bytes: usize::MAX,
+            ..AcceptOptions::default()
+        };
+        let (link, key) = match incoming.accept_as(event.answer.into_inner(), accept) {
+            listener::Link::Sender(handle) => {
+                let key = link_key(&LinkShared::Sender(handle.shared().clone()));
+                (Link::Sender(Sender::new(handle, session)), key)
+            }
+            listener::Link::Receiver(handle) => {
+                let key = link_key(&LinkShared::Receiver(handle.shared().clone()));
+                (Link::Receiver(Receiver::new(handle, session)), key)
+            }
+        };
+        let own = event
+            .handler
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let entry = LinkEntry {
+            link: link.clone(),
+            handler: own,
+            answer: None,
+            asked: None,
+            draining: false,
+            manual_drain: false,
+        };
+        self.shared.registry().links.insert(key, entry);
+        self.tell_link(connection, key, &link, None, |h, e| h.on_link_opened(e));
+    }
+}

@@ -1,0 +1,315 @@
+//! What happens to links and their deliveries, as callbacks.
+//!
+//! Decides the order of callbacks for one message, and what is done when they return. Section 2.6.
+
+use std::sync::Arc;
+
+use amqp_types::messaging::{DeliveryState, Modified, Outcome};
+use amqp_types::transport::{self, ErrorCondition};
+
+use super::callbacks::{HandlerError, HandlerResult, MessagingHandler};
+use super::connection::Connection;
+use super::dispatch::Dispatcher;
+use super::event::{DeliveryEvent, LinkEvent, MessageEvent, ReceiverEvent, SenderEvent};
+use super::link::{Link, Receiver, Sender, Tracker};
+use super::registry::{SharedHandler, link_key};
+use crate::driver::{LinkShared, Notice};
+use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
+use crate::handles::{Delivery, missing_filter};
+
+impl<H: MessagingHandler> Dispatcher<H> {
+    pub(super) fn link_notice(&mut self, connection: &Connection, notice: Notice) {
+        match notice {
+            Notice::LinkOffered(offer) => self.offered(connection, offer),
+            Notice::LinkAttached(link) => self.attached(connection, &link),
+            Notice::LinkDetached {
+                link,
+                closed,
+                error,
+                by_peer,
+            } => self.detached(connection, &link, closed, error, by_peer),
+            Notice::Flow(link) => self.flow(connection, link_key(&LinkShared::Sender(link)), true),
+            Notice::Sent(link) => self.flow(connection, link_key(&LinkShared::Sender(link)), false),
+            Notice::Updated { link, seq, state } => {
+                let key = link_key(&LinkShared::Sender(link));
+                self.reported(connection, key, seq, state, false);
+            }
+            Notice::Settled { link, outcomes } => {
+                let key = link_key(&LinkShared::Sender(link));
+                for (seq, outcome) in outcomes {
+                    self.reported(connection, key, seq, DeliveryState::from(outcome), true);
+                }
+            }
+            Notice::Deliveries { link, count } => {
+                self.deliveries(connection, link_key(&LinkShared::Receiver(link)), count);
+            }
+            Notice::Aborted(link) => {
+                let key = link_key(&LinkShared::Receiver(link));
+                self.tell_receiver(connection, key, |h, e| h.on_aborted(e));
+            }
+            Notice::Drained(link) => {
+                let key = link_key(&LinkShared::Receiver(link));
+                self.tell_receiver(connection, key, |h, e| h.on_drain_finish(e));
+            }
+            Notice::DeliverySettled { link, state, .. } => {
+                let key = link_key(&LinkShared::Receiver(link));
+                if let Some((link, handler)) = self.link(connection, key) {
+                    let event = DeliveryEvent {
+                        connection: connection.clone(),
+                        link,
+                        tracker: None,
+                        state,
+                    };
+                    self.call(Some(connection), handler.as_ref(), |h| {
+                        h.on_delivery_updated(&event)?;
+                        h.on_settled(&event)
+                    });
+                }
+            }
+            // Connections and sessions are told elsewhere.
+            Notice::Tapped
+            | Notice::Opened(_)
+            | Notice::SessionBegun { .. }
+            | Notice::SessionEnded { .. }
+            | Notice::Closed(_)
+            | Notice::Over(_) => {}
+        }
+    }
+
+    /// A link that is known, and who hears of it.
+    fn link(&self, connection: &Connection, key: usize) -> Option<(Link, Option<SharedHandler>)> {
+        let registry = self.shared.registry();
+        let link = registry.links.get(&key)?.link.clone();
+        Some((link, registry.link_handler(connection.number(), key)))
+    }
+
+    // ---- coming and going
+
+    fn attached(&mut self, connection: &Connection, link: &LinkShared) {
+        let key = link_key(link);
+        let (link, asked) = {
+            let mut registry = self.shared.registry();
+            let Some(entry) = registry.links.get_mut(&key) else {
+                return;
+            };
+            entry.answer = None;
+            (entry.link.clone(), entry.asked.take())
+        };
+        if let Some(receiver) = link.receiver()
+            && let Some(remote) = receiver.remote()
+            && let Some(missing) = missing_filter(asked.as_ref(), &remote)
+        {
+            // [SRC-20] [LNK-12]
+            let what = format!("the peer does not apply the filter {missing}");
+            let mut error = transport::Error::new(ErrorCondition::NotImplemented);
+            error.description = Some(what.clone().into());
+            link.close_as(true, Some(Box::new(error)));
+            let error = Error::new(
+                ErrorKind::Unsupported,
+                ErrorScope::Link,
+                Initiator::Library,
+                what,
+            );
+            return self.tell_link(connection, key, &link, Some(error), |h, e| {
+                h.on_link_error(e)
+            });
+        }
+        self.tell_link(connection, key, &link, None, |h, e| h.on_link_opened(e));
+    }
+
+    fn detached(
+        &mut self,
+        connection: &Connection,
+        link: &LinkShared,
+        closed: bool,
+        error: Error,
+        by_peer: bool,
+    ) {
+        let key = link_key(link);
+        let Some((link, _)) = self.link(connection, key) else {
+            return;
+        };
+        if error.condition().is_some() {
+            self.tell_link(connection, key, &link, Some(error), |h, e| {
+                h.on_link_error(e)
+            });
+            self.tell_link(connection, key, &link, None, |h, e| h.on_link_closed(e));
+        } else if by_peer && !closed {
+            self.tell_link(connection, key, &link, None, |h, e| h.on_link_detached(e));
+        } else {
+            if by_peer && !link.is_closed() {
+                self.tell_link(connection, key, &link, None, |h, e| h.on_link_closing(e));
+            }
+            self.tell_link(connection, key, &link, None, |h, e| h.on_link_closed(e));
+        }
+        let forgotten = self.shared.registry().links.remove(&key);
+        drop(forgotten);
+    }
+
+    pub(super) fn tell_link(
+        &mut self,
+        connection: &Connection,
+        key: usize,
+        link: &Link,
+        error: Option<Error>,
+        f: impl FnOnce(&mut dyn MessagingHandler, &LinkEvent) -> HandlerResult,
+    ) {
+        let handler = self
+            .shared
+            .registry()
+            .link_handler(connection.number(), key);
+        let event = LinkEvent {
+            connection: connection.clone(),
+            link: link.clone(),
+            error,
+        };
+        self.call(Some(connection), handler.as_ref(), |handler| {
+            f(handler, &event)
+        });
+    }
+
+    // ---- sending
+
+    /// Credit has come or been used.
+    fn flow(&mut self, connection: &Connection, key: usize, by_peer: bool) {
+        let Some((Link::Sender(sender), handler)) = self.link(connection, key) else {
+            return;
+        };
+        let event = SenderEvent {
+            connection: connection.clone(),
+            sender: sender.clone(),
+        };
+        if sender.credit() > 0 && self.wants(connection, &sender) {
+            self.call(Some(connection), handler.as_ref(), |h| {
+                h.on_sendable(&event)
+            });
+        }
+        if !by_peer {
+            return;
+        }
+        let draining = sender.is_draining();
+        let (starts, manual) = {
+            let mut registry = self.shared.registry();
+            let Some(entry) = registry.links.get_mut(&key) else {
+                return;
+            };
+            let known = std::mem::replace(&mut entry.draining, draining);
+            let starts = draining && (!known || sender.credit() > 0);
+            (starts, entry.manual_drain)
+        };
+        if starts && self.wants(connection, &sender) {
+            self.call(Some(connection), handler.as_ref(), |h| {
+                h.on_drain_start(&event)
+            });
+        }
+        if starts && !manual {
+            sender.return_credit();
+        }
+    }
+
+    /// Whether anybody wants to send on a link.
+    fn wants(&self, connection: &Connection, sender: &Sender) -> bool {
+        let closed = Link::Sender(sender.clone()).is_closed();
+        !closed && !connection.is_closed() && !connection.has_failed()
+    }
+
+    fn reported(
+        &mut self,
+        connection: &Connection,
+        key: usize,
+        seq: u64,
+        state: DeliveryState,
+        settled: bool,
+    ) {
+        let Some((Link::Sender(sender), handler)) = self.link(connection, key) else {
+            return;
+        };
+        let outcome = settled
+            .then(|| Outcome::try_from(state.clone()).ok())
+            .flatten();
+        let event = DeliveryEvent {
+            connection: connection.clone(),
+            tracker: Some(Tracker::new(sender.clone(), seq)),
+            link: Link::Sender(sender),
+            state: Some(state),
+        };
+        self.call(Some(connection), handler.as_ref(), |h| {
+            match outcome {
+                Some(Outcome::Accepted(_)) => h.on_accepted(&event)?,
+                Some(Outcome::Rejected(_)) => h.on_rejected(&event)?,
+                Some(Outcome::Released(_)) => h.on_released(&event)?,
+                Some(Outcome::Modified(_)) => h.on_modified(&event)?,
+                _ => {}
+            }
+            h.on_delivery_updated(&event)?;
+            match settled {
+                true => h.on_settled(&event),
+                false => Ok(()),
+            }
+        });
+    }
+
+    // ---- receiving
+
+    fn deliveries(&mut self, connection: &Connection, key: usize, count: usize) {
+        for _ in 0..count {
+            let Some((Link::Receiver(receiver), handler)) = self.link(connection, key) else {
+                return;
+            };
+            // What came before the end of the link and was not taken is the peer's again.
+            let Ok(Some(delivery)) = receiver.take() else {
+                return;
+            };
+            if receiver.is_closed() || connection.is_closed() || connection.has_failed() {
+                // Dropped, and so released.
+                continue;
+            }
+            self.message(connection, receiver, handler.as_ref(), delivery);
+        }
+    }
+
+    fn message(
+        &mut self,
+        connection: &Connection,
+        receiver: Receiver,
+        handler: Option<&SharedHandler>,
+        delivery: Delivery,
+    ) {
+        let delivery = Arc::new(delivery);
+        let event = MessageEvent {
+            connection: connection.clone(),
+            receiver,
+            delivery: delivery.clone(),
+        };
+        match self.attempt(handler, |h| h.on_message(&event)) {
+            Ok(()) => {
+                if self.options_of(handler).auto_accept {
+                    delivery.accept();
+                }
+            }
+            Err(HandlerError::Reject(error)) => delivery.reject(error),
+            Err(HandlerError::Release) => {
+                let mut modified = Modified::default();
+                modified.delivery_failed = Some(true);
+                delivery.modify(modified);
+            }
+            failed => self.judge(Some(connection), failed),
+        }
+    }
+
+    fn tell_receiver(
+        &mut self,
+        connection: &Connection,
+        key: usize,
+        f: impl FnOnce(&mut dyn MessagingHandler, &ReceiverEvent) -> HandlerResult,
+    ) {
+        let Some((Link::Receiver(receiver), handler)) = self.link(connection, key) else {
+            return;
+        };
+        let event = ReceiverEvent {
+            connection: connection.clone(),
+            receiver,
+        };
+        self.call(Some(connection), handler.as_ref(), |h| f(h, &event));
+    }
+}
