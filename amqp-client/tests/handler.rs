@@ -192,7 +192,7 @@ fn a_container_runs_without_a_runtime() {
 async fn a_lost_connection_is_told_once() {
     let broker = Broker::start().await.unwrap();
     let mut echo = Echo::new(broker.url(), 1);
-    echo.received = 1; // One more than is expected: it never closes by itself.
+    echo.received = 5; // It never closes by itself.
     let log = echo.log.clone();
     let running = Container::new("test").start(echo).unwrap();
     while !log
@@ -328,10 +328,12 @@ async fn a_listener_answers_with_every_outcome() {
         answers: 0,
     };
     run(direct).await.unwrap();
+    let (deferred, rest): (Vec<_>, Vec<_>) =
+        log.take().into_iter().partition(|line| line == "deferred");
+    assert_eq!(deferred.len(), 1);
     assert_eq!(
-        log.take(),
+        rest,
         [
-            "deferred",
             "connection_opening",
             "link_opening",
             "accepted",

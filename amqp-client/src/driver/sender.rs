@@ -399,6 +399,11 @@ impl SenderShared {
         .await
     }
 
+    /// Waits until nothing is queued or unsettled any more.
+    pub(crate) async fn wait_settled(&self) -> Result<(), Error> {
+        self.wait(|state| (state.messages == 0).then_some(())).await
+    }
+
     /// Waits until everything that was enqueued has been written.
     pub(crate) async fn wait_flushed(&self) -> Result<(), Error> {
         self.wait(|state| (state.transmitted >= state.enqueued).then_some(()))

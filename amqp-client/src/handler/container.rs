@@ -17,7 +17,7 @@ use crate::driver::{Command, ConnectionShared, Tap, abandon};
 use crate::error::{Error, ErrorScope};
 use crate::handles::{self, ConnectionOptions};
 use crate::listener::Access;
-use crate::transport::Address;
+use crate::transport::{Address, ListenOptions};
 
 /// A container that runs; clones stand for the same one, and work from any thread. It does not keep
 /// the container running.
@@ -172,15 +172,20 @@ impl ActiveContainer {
     /// # Errors
     /// I/O when the address can not be bound.
     pub fn listen(&self, address: &str) -> Result<Acceptor, Error> {
-        self.start_listen(address, Access::anyone(), None)
+        self.start_listen(address, Access::anyone(), ListenOptions::new(), None)
     }
 
-    /// Like [`listen`](Self::listen), for those whom `access` lets in.
+    /// Like [`listen`](Self::listen), for those whom `access` lets in, with TLS, WebSocket or both.
     ///
     /// # Errors
     /// As [`listen`](Self::listen).
-    pub fn listen_with(&self, address: &str, access: Access) -> Result<Acceptor, Error> {
-        self.start_listen(address, access, None)
+    pub fn listen_with(
+        &self,
+        address: &str,
+        access: Access,
+        options: ListenOptions,
+    ) -> Result<Acceptor, Error> {
+        self.start_listen(address, access, options, None)
     }
 
     /// Like [`listen_with`](Self::listen_with); the events of all connections that come this way go to
@@ -192,15 +197,17 @@ impl ActiveContainer {
         &self,
         address: &str,
         access: Access,
+        options: ListenOptions,
         handler: impl MessagingHandler,
     ) -> Result<Acceptor, Error> {
-        self.start_listen(address, access, Some(share(handler)))
+        self.start_listen(address, access, options, Some(share(handler)))
     }
 
     fn start_listen(
         &self,
         address: &str,
         access: Access,
+        options: ListenOptions,
         handler: Option<SharedHandler>,
     ) -> Result<Acceptor, Error> {
         let address = address.split_once("://").map_or(address, |(_, rest)| rest);
@@ -210,7 +217,7 @@ impl ActiveContainer {
         socket.set_nonblocking(true).map_err(io)?;
         let listener = {
             let _context = self.shared.runtime.enter();
-            self.shared.container.listen_on(socket, access)?
+            self.shared.container.listen_on(socket, access, options)?
         };
         let local = listener.local_addr();
         let number = self.shared.number();

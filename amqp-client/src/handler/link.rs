@@ -238,13 +238,13 @@ impl Sender {
         &self.handle
     }
 
-    /// Closes the link once everything that was sent has been written. Section 2.6.6.
+    /// Closes the link once everything that was sent is settled; nothing more can be sent. Section 2.6.6.
     pub fn close(&self) {
         self.finish(true);
     }
 
-    /// Detaches the link once everything that was sent has been written, and leaves the terminus at
-    /// the peer in place. Section 2.6.4.
+    /// Detaches the link once everything that was sent is settled, and leaves the terminus at the peer
+    /// in place. Section 2.6.4.
     pub fn detach(&self) {
         self.finish(false);
     }
@@ -263,7 +263,7 @@ impl Sender {
             .runtime
             .spawn(async move {
                 // When the link is over before, there is nothing left to close.
-                if handle.flush().await.is_ok() {
+                if handle.shared().wait_settled().await.is_ok() {
                     driver.push(Command::Detach {
                         link,
                         closed,

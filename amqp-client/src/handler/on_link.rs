@@ -289,9 +289,10 @@ impl<H: MessagingHandler> Dispatcher<H> {
             }
             Err(HandlerError::Reject(error)) => delivery.reject(error),
             Err(HandlerError::Release) => {
-                let mut modified = Modified::default();
-                modified.delivery_failed = Some(true);
-                delivery.modify(modified);
+                delivery.modify(Modified {
+                    delivery_failed: Some(true),
+                    ..Modified::default()
+                });
             }
             failed => self.judge(Some(connection), failed),
         }

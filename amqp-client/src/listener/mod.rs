@@ -74,7 +74,7 @@ impl Container {
         let socket = TcpListener::bind(address)
             .await
             .map_err(|error| Error::io("bind", error))?;
-        self.serve(socket, access)
+        self.serve(socket, access, options)
     }
 
     /// Listens on a socket that is bound already; it has to be in non-blocking mode. To be called in
@@ -86,12 +86,18 @@ impl Container {
         &self,
         socket: std::net::TcpListener,
         access: Access,
+        options: ListenOptions,
     ) -> Result<Listener, Error> {
         let socket = TcpListener::from_std(socket).map_err(|error| Error::io("listen", error))?;
-        self.serve(socket, access)
+        self.serve(socket, access, options)
     }
 
-    fn serve(&self, socket: TcpListener, access: Access) -> Result<Listener, Error> {
+    fn serve(
+        &self,
+        socket: TcpListener,
+        access: Access,
+        options: ListenOptions,
+    ) -> Result<Listener, Error> {
         let address = socket
             .local_addr()
             .map_err(|error| Error::io("local address", error))?;
