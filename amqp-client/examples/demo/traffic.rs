@@ -187,7 +187,7 @@ impl Run {
                     *seen = true;
                     tally.received += 1;
                     tally.to_received.push(self.micros_since(word(&body, 16)));
-                    if tally.received % STEP == 0 {
+                    if tally.received.is_multiple_of(STEP) {
                         bar.inc(STEP as u64);
                     }
                 }

@@ -151,12 +151,12 @@ impl Stored {
         self.header.ttl = None;
         let rare = self.rare.get_or_insert_default();
         rare.refused_by.clear();
-        if let Some(error) = error {
-            if let Ok(value) = Value::from_bytes(&error.to_bytes()) {
-                rare.delivery_annotations
-                    .get_or_insert_default()
-                    .insert(Symbol::from_static("rejected"), value);
-            }
+        if let Some(error) = error
+            && let Ok(value) = Value::from_bytes(&error.to_bytes())
+        {
+            rare.delivery_annotations
+                .get_or_insert_default()
+                .insert(Symbol::from_static("rejected"), value);
         }
         self
     }

@@ -22,7 +22,7 @@ use crate::transport::{BoxedStream, Security};
 
 /// An open connection; clones stand for the same one. Dropping the last handle of the connection,
 /// its sessions and its links closes it. Section 2.4.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Connection {
     inner: Arc<ConnectionInner>,
 }
@@ -38,6 +38,15 @@ pub(crate) struct ConnectionInner {
     default: std::sync::Mutex<Arc<SessionShared>>,
     /// Links that the peer attached, on a listener.
     offers: Mutex<Option<mpsc::UnboundedReceiver<Offer>>>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("remote", &self.remote_container_id())
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Drop for ConnectionInner {

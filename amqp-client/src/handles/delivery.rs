@@ -19,11 +19,21 @@ use crate::proto::Incoming;
 /// It can be settled from any task, in any order, and after its receiver is gone. The first outcome
 /// counts; later ones change nothing. A delivery that is dropped without an outcome is released, so
 /// that the sender can give it to somebody else.
-#[derive(Debug)]
 pub struct Delivery {
     receiver: Arc<ReceiverInner>,
     incoming: Incoming,
     settled: AtomicBool,
+}
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Delivery")
+            .field("link", &self.receiver.shared.name)
+            .field("tag", &self.incoming.tag)
+            .field("octets", &self.incoming.payload.len())
+            .field("settled", &self.is_settled())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Delivery {

@@ -20,7 +20,7 @@ use crate::proto::LinkConfig;
 
 /// A link that receives; clones stand for the same one, and each delivery goes to one of them. The
 /// link is closed when the last handle and the last delivery are dropped. Section 2.6.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Receiver {
     inner: Arc<ReceiverInner>,
 }
@@ -32,6 +32,15 @@ pub(crate) struct ReceiverInner {
     credit: Option<u32>,
     /// Keeps the session open as long as the link is used.
     session: Mutex<Arc<SessionInner>>,
+}
+
+impl std::fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receiver")
+            .field("name", &self.name())
+            .field("address", &self.address())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Drop for ReceiverInner {

@@ -24,7 +24,7 @@ use crate::proto::{LinkConfig, Tag};
 
 /// A link that sends; clones stand for the same one. Dropping the last handle closes it; what was
 /// enqueued before is still sent as far as the peer's credit goes. Section 2.6.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Sender {
     inner: Arc<SenderInner>,
 }
@@ -36,6 +36,16 @@ struct SenderInner {
     session: Mutex<Arc<SessionInner>>,
     /// Whether messages are sent settled.
     settled: bool,
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sender")
+            .field("name", &self.name())
+            .field("address", &self.address())
+            .field("credit", &self.credit())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Drop for SenderInner {
@@ -550,13 +560,21 @@ impl Sender {
 ///
 /// # Cancel safety
 /// Dropping it changes nothing for the message; only the outcome is not reported any more.
-#[derive(Debug)]
 #[must_use = "a receipt tells whether the message was accepted"]
 pub struct Receipt {
     /// Keeps the link open until the outcome is known, also when the sender has been dropped.
     sender: Arc<SenderInner>,
     ticket: Ticket,
     done: bool,
+}
+
+impl std::fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receipt")
+            .field("link", &self.sender.shared.name)
+            .field("number", &self.ticket.seq)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Future for Receipt {

@@ -21,7 +21,7 @@ use crate::proto::LinkConfig;
 
 /// A session of a connection; clones stand for the same one. Dropping the last handle of it and of
 /// its links ends it. Section 2.5.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Session {
     inner: Arc<SessionInner>,
 }
@@ -33,6 +33,14 @@ pub(crate) struct SessionInner {
     _connection: Option<Arc<ConnectionInner>>,
     /// Whether the session ends with its last handle.
     owned: bool,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("key", &self.inner.shared.key())
+            .finish_non_exhaustive()
+    }
 }
 
 impl SessionInner {

@@ -99,7 +99,7 @@ impl Violation {
 }
 
 /// An error that fits every frame: the condition, and as much of the description as 200 octets hold. [FRM-19]
-pub(crate) fn shortened(error: Box<Error>) -> Box<Error> {
+pub(crate) fn shortened(error: &Error) -> Box<Error> {
     let mut short = Error::new(error.condition.clone());
     short.description = error.description.as_ref().map(|text| {
         let text: &str = text.as_ref();

@@ -310,9 +310,9 @@ fn states_of_a_session() {
 }
 
 fn failed_end() -> End {
-    let mut end = End::default();
-    end.error = Some(Box::new(Error::new(ErrorCondition::InternalError)));
-    end
+    End {
+        error: Some(Box::new(Error::new(ErrorCondition::InternalError))),
+    }
 }
 
 // ---- links -----------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ use super::super::fragment::Fragment;
 use super::super::frame::{
     AMQP_FRAME, FrameHeader, HeaderParse, MIN_MAX_FRAME_SIZE, ProtocolId, SASL_FRAME,
 };
-use super::super::link::opposite;
 use super::super::sasl::{Sasl, SaslProgress};
 use super::super::session::{RemoteSession, Session};
 use super::super::violation::Violation;

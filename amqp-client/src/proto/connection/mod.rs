@@ -435,7 +435,9 @@ impl Connection {
 
     /// Ends a session.
     pub fn end(&mut self, session: Key, error: Option<Box<Error>>) {
-        self.with(session, |session, _| drop(session.end(error)));
+        self.with(session, |session, _| {
+            session.end(error);
+        });
     }
 
     /// Attaches a link. `None` when no handle is left.

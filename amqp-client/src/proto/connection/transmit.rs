@@ -107,7 +107,7 @@ impl Connection {
         let start = out.len();
         if put_frame(out, AMQP_FRAME, 0, &close) > self.limits.max_frame_size as usize {
             out.truncate(start);
-            close.error = close.error.map(shortened);
+            close.error = close.error.map(|error| shortened(&error));
             put_frame(out, AMQP_FRAME, 0, &close);
         }
     }

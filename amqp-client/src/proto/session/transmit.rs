@@ -100,7 +100,7 @@ impl Session {
                 error: error.take(),
             };
             if !cx.frame(self.output, &frame) {
-                frame.error = frame.error.map(shortened);
+                frame.error = frame.error.map(|error| shortened(&error));
                 cx.frame(self.output, &frame);
             }
             self.local = LocalSession::Ended;
@@ -203,7 +203,7 @@ impl Session {
         frame.closed = closed;
         frame.error = error.take();
         if !cx.frame(channel, &frame) {
-            frame.error = frame.error.map(shortened);
+            frame.error = frame.error.map(|error| shortened(&error));
             cx.frame(channel, &frame);
         }
         link.local = Local::Detached { closed };
@@ -491,7 +491,7 @@ fn write_disposition(channel: u16, frame: &Disposition, cx: &mut Transmit<'_>) -
         return false;
     };
     let mut short = rejected.clone();
-    short.error = short.error.map(shortened);
+    short.error = short.error.map(|error| shortened(&error));
     let mut frame = frame.clone();
     frame.state = Some(DeliveryState::Rejected(short));
     cx.frame(channel, &frame)

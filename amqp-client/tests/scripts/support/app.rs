@@ -2,7 +2,7 @@
 
 use amqp_client::proto::{Connection, Event, LinkConfig, LinkKey};
 use amqp_client::types::messaging::{
-    Accepted, DeliveryState, Outcome, Source, SourceArchetype, Target, TargetArchetype,
+    Accepted, DeliveryState, Source, SourceArchetype, Target, TargetArchetype,
 };
 use amqp_client::types::security::{SaslCode, SaslInit};
 use amqp_client::types::transport::{
@@ -153,9 +153,4 @@ pub(crate) fn text(payload: &Bytes) -> String {
         }) => text.to_string(),
         _ => format!("{payload:?}"),
     }
-}
-
-/// An outcome as a delivery state, for the tests' convenience.
-pub(crate) fn state(outcome: impl Into<Outcome>) -> DeliveryState {
-    DeliveryState::from(outcome.into())
 }
