@@ -44,6 +44,8 @@ pub enum ErrorKind {
     TimedOut,
     /// A handler of the application failed.
     Handler,
+    /// A request was not accepted.
+    Request,
 }
 
 /// How much is affected.

@@ -6,8 +6,9 @@
 //!
 //! The layers, each of which names only those before it: `proto` (the protocol without IO),
 //! [`transport`], `driver` (one task a connection), `handles` (what users hold), [`listener`], [`broker`],
-//! [`handler`].
+//! [`handler`], [`blocking`].
 
+pub mod blocking;
 pub mod broker;
 mod deadlines;
 mod driver;
@@ -24,6 +25,7 @@ pub use amqp_types as types;
 pub use amqp_types::{Body, EncodedMessage, Message, Value};
 pub use deadlines::Deadlines;
 pub use error::{Error, ErrorKind, ErrorScope, Initiator, Redirect};
+pub use handles::link_option;
 pub use handles::{
     Connection, ConnectionOptions, Container, Delivery, MessageStream, Receipt, Receiver,
     ReceiverOptions, SendSettings, Sendable, Sender, SenderOptions, Session, SessionOptions,

@@ -8,6 +8,7 @@ mod background;
 mod connection;
 mod container;
 mod delivery;
+pub mod link_option;
 mod options;
 mod receiver;
 mod redirect;

@@ -1,0 +1,164 @@
+//! The blocking client: its calls, timeouts, and requests that are answered by a handler.
+
+use std::time::Duration;
+
+use amqp_client::blocking::{BlockingConnection, SyncRequestResponse};
+use amqp_client::broker::Broker;
+use amqp_client::handler::{HandlerResult, MessageEvent, MessagingHandler, StartEvent};
+use amqp_client::link_option::{Copy, Selector};
+use amqp_client::types::messaging::Outcome;
+use amqp_client::{ConnectionOptions, Container, ErrorKind, Message, ReceiverOptions};
+
+struct Rig {
+    _runtime: tokio::runtime::Runtime,
+    broker: Option<Broker>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::with(Broker::builder())
+    }
+
+    fn with(builder: amqp_client::broker::Builder) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let broker = runtime.block_on(builder.start()).unwrap();
+        Self {
+            _runtime: runtime,
+            broker: Some(broker),
+        }
+    }
+
+    fn url(&self) -> String {
+        self.broker.as_ref().unwrap().url()
+    }
+}
+
+#[test]
+fn deliveries_are_settled_by_their_own_handles_in_any_order() {
+    let rig = Rig::new();
+    let connection = BlockingConnection::connect(&rig.url()).unwrap();
+    let sender = connection.create_sender("q").unwrap();
+    for text in ["one", "two"] {
+        let outcome = sender.send(Message::from(text)).unwrap();
+        assert!(matches!(outcome, Outcome::Accepted(_)));
+    }
+    let receiver = connection.create_receiver("q").unwrap();
+    let (one, two) = (receiver.receive().unwrap(), receiver.receive().unwrap());
+    two.accept();
+    one.release();
+    let again = receiver.receive().unwrap();
+    assert_eq!(again.message().unwrap().body.as_str(), Some("one"));
+    again.accept();
+    receiver.close().unwrap();
+    connection.close().unwrap();
+}
+
+#[test]
+fn a_call_waits_no_longer_than_it_says() {
+    let rig = Rig::new();
+    let connection = BlockingConnection::connect(&rig.url()).unwrap();
+    let receiver = connection.create_receiver("empty").unwrap();
+    let error = receiver
+        .receive_timeout(Some(Duration::from_millis(10)))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+}
+
+#[test]
+fn heartbeats_go_on_between_calls() {
+    // The broker closes a connection on which it hears nothing for 200 ms.
+    let strict = ConnectionOptions::new().idle_time_out(Some(Duration::from_millis(200)));
+    let rig = Rig::with(Broker::builder().connection(strict));
+    let silent = BlockingConnection::connect(&rig.url()).unwrap();
+    let other = Rig::new();
+    let busy = BlockingConnection::connect(&other.url()).unwrap();
+    let empty = busy.create_receiver("empty").unwrap();
+    let error = empty
+        .receive_timeout(Some(Duration::from_millis(600)))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    silent.create_sender("q").unwrap();
+    silent.close().unwrap();
+}
+
+#[tokio::test]
+async fn a_blocking_call_in_a_runtime_is_an_error() {
+    let error = BlockingConnection::connect("amqp://localhost").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+}
+
+#[test]
+fn a_queue_is_looked_through_with_copy() {
+    let rig = Rig::new();
+    let connection = BlockingConnection::connect(&rig.url()).unwrap();
+    connection
+        .create_sender("q")
+        .unwrap()
+        .send(Message::from("kept"))
+        .unwrap();
+    for _ in 0..2 {
+        let browser = connection
+            .create_receiver_with("q", ReceiverOptions::new().with(Copy))
+            .unwrap();
+        let delivery = browser.receive().unwrap();
+        assert_eq!(delivery.message().unwrap().body.as_str(), Some("kept"));
+        browser.close().unwrap();
+    }
+}
+
+#[test]
+fn a_filter_that_the_peer_does_not_apply_is_an_error() {
+    let rig = Rig::new();
+    let connection = BlockingConnection::connect(&rig.url()).unwrap();
+    let options = ReceiverOptions::new().with(Selector::new("colour = 'green'"));
+    let error = connection.create_receiver_with("q", options).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+/// Answers requests in capitals.
+struct Server(String);
+
+impl MessagingHandler for Server {
+    fn on_start(&mut self, event: &StartEvent) -> HandlerResult {
+        let connection = event.container().connect(&self.0)?;
+        connection.create_receiver("requests")?;
+        Ok(())
+    }
+
+    fn on_message(&mut self, event: &MessageEvent) -> HandlerResult {
+        let request = event.message()?;
+        let properties = request.properties.ok_or("no properties")?;
+        let reply_to = properties.reply_to.ok_or("no reply-to")?;
+        let text = request.body.as_str().ok_or("no text")?.to_uppercase();
+        let mut response = Message::from(text);
+        if let Some(id) = properties.correlation_id {
+            response = response.with_correlation_id(id);
+        }
+        let sender = event.connection().create_sender(reply_to.as_str())?;
+        sender.send(response)?;
+        sender.close();
+        Ok(())
+    }
+}
+
+#[test]
+fn requests_are_answered() {
+    let rig = Rig::new();
+    let running = {
+        let _context = rig._runtime.enter();
+        Container::new("server").start(Server(rig.url())).unwrap()
+    };
+    let connection = BlockingConnection::connect(&rig.url()).unwrap();
+    let mut client = SyncRequestResponse::new(&connection, "requests").unwrap();
+    for text in ["twas brillig", "and the slithy toves"] {
+        let response = client.call(Message::from(text)).unwrap();
+        assert_eq!(response.body.as_str(), Some(text.to_uppercase().as_str()));
+    }
+    connection.close().unwrap();
+    running.container().stop();
+    rig._runtime.block_on(running.wait()).unwrap();
+}
