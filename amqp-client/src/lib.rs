@@ -10,6 +10,8 @@
 
 pub mod blocking;
 pub mod broker;
+#[cfg(feature = "config")]
+pub mod config;
 mod deadlines;
 mod driver;
 mod error;

@@ -61,6 +61,7 @@ const ORDERS: &[Order] = &[
             "proto::delivery",
             "proto::disposition",
             "proto::resume",
+            "proto::fragment",
             "proto::event",
             "proto::link",
             "proto::session",
