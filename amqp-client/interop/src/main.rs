@@ -9,6 +9,7 @@ mod listen;
 mod peer;
 mod report;
 mod scenario;
+mod secure;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,7 @@ use peer::Peer;
 const USAGE: &str = "\
 amqp-interop client PEER PORT   run every scenario against the broker on this port of loopback (artemis, rabbit)
 amqp-interop listen PORT        be an embedded broker on this port of loopback until killed; user guest, password guest, or anonymous
+amqp-interop secure PEER PORT FOLDER   try every way to connect to artemis or brokerj, whose ports begin at PORT, with the certificates in FOLDER
 amqp-interop queues             print the queues that the scenarios use: name, type, greatest length or -";
 
 #[tokio::main]
@@ -26,6 +28,7 @@ async fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["client", peer, port] => client(peer, port).await,
         ["listen", port] => listen(port).await,
+        ["secure", peer, port, folder] => secure(peer, port, folder).await,
         ["queues"] => {
             print!("{}", scenario::queues());
             Ok(true)
@@ -46,6 +49,11 @@ async fn main() -> ExitCode {
 async fn client(peer: &str, port: &str) -> Result<bool, String> {
     let peer = Peer::parse(peer, number(port)?)?;
     Ok(scenario::run_all(&peer).await)
+}
+
+/// Whether no attempt ended otherwise than expected.
+async fn secure(peer: &str, port: &str, folder: &str) -> Result<bool, String> {
+    secure::run(peer, number(port)?, folder).await
 }
 
 async fn listen(port: &str) -> Result<bool, String> {

@@ -44,9 +44,9 @@ impl ClientMechanism for ScramClient {
         let exporter = context.security.tls().and_then(|tls| tls.exporter());
         let (header, binding) = match (self.plus, exporter) {
             (true, Some(exporter)) => ("p=tls-exporter,,", exporter.to_vec()),
-            // We could bind, the listener does not offer it: should an attacker have cut that from
-            // its offer, the listener will notice by this flag.
-            (false, Some(_)) if !context.offered.is_empty() => ("y,,", Vec::new()),
+            // The flag `y`, "I could bind and you do not offer it", would show the listener an offer
+            // that was cut short on the way; Qpid Broker-J refuses whoever sends it. Who needs the
+            // binding allows the mechanisms that bind, and no others.
             _ => ("n,,", Vec::new()),
         };
         Box::new(Exchange {

@@ -1,0 +1,261 @@
+//! What lies between a URL and an open connection: SASL mechanisms, TLS, WebSocket, and each refusal by its own error.
+//! Sections 5.2, 5.3.
+//!
+//! The peer is Artemis or Qpid Broker-J with the ports that are named here, counted from the first; the folder holds
+//! `ca.pem`, `client.pem`, `client.key` and a stranger's `stranger.pem`.
+
+use std::path::Path;
+
+use amqp_client::transport::TlsOptions;
+use amqp_client::types::security::SaslCode;
+use amqp_client::{Connection, ConnectionOptions, Container, Error, ErrorKind, Message};
+
+use crate::check::{During, is};
+use crate::report::{self, Verdict};
+
+/// What is expected of an attempt.
+enum Expected {
+    /// A message gets through; TLS of this version, or none.
+    Open(Option<&'static str>),
+    /// Authentication fails, with this code if the peer said one.
+    Refused(Option<SaslCode>),
+    /// An error of this kind whose text holds this.
+    Fails(ErrorKind, &'static str),
+}
+
+struct Attempt {
+    name: &'static str,
+    url: String,
+    options: ConnectionOptions,
+    expected: Expected,
+}
+
+/// Runs every attempt; whether none failed.
+pub(crate) async fn run(peer: &str, port: u16, certificates: &str) -> Result<bool, String> {
+    let (attempts, queue) = match peer {
+        "artemis" => (artemis(port, Path::new(certificates)), "secure"),
+        "brokerj" => (brokerj(port, Path::new(certificates)), "auto.secure"),
+        _ => return Err(format!("there are artemis and brokerj, no `{peer}`")),
+    };
+    let mut all = true;
+    for attempt in attempts {
+        let made = Container::new("amqp-interop")
+            .connect_with(&attempt.url, attempt.options)
+            .await;
+        let result = judge(made, attempt.expected, queue).await;
+        all &= report::print(attempt.name, &result.map(|()| Verdict::Pass));
+    }
+    Ok(all)
+}
+
+async fn judge(
+    made: Result<Connection, Error>,
+    expected: Expected,
+    queue: &str,
+) -> Result<(), String> {
+    match (expected, made) {
+        (Expected::Open(version), Ok(connection)) => {
+            let tls = connection.security().tls().map(|tls| tls.version());
+            if tls != version {
+                return Err(format!("TLS is {tls:?}, not {version:?}"));
+            }
+            let sender = connection.create_sender(queue).await.during("attach")?;
+            let outcome = sender.send(Message::from("secure")).await.during("send")?;
+            is(&outcome, "accepted")?;
+            connection.close().await.during("close")
+        }
+        (Expected::Open(_), Err(error)) => Err(format!("not opened: {error}")),
+        (_, Ok(_)) => Err("the peer let us in".to_owned()),
+        (Expected::Refused(code), Err(error)) => {
+            let right = error.kind() == ErrorKind::Authentication && error.sasl_code() == code;
+            right.then_some(()).ok_or_else(|| format!("{error:?}"))
+        }
+        (Expected::Fails(kind, text), Err(error)) => {
+            let right = error.kind() == kind && error.to_string().contains(text);
+            right.then_some(()).ok_or_else(|| format!("{error:?}"))
+        }
+    }
+}
+
+fn options(user: &str, mechanism: &str) -> ConnectionOptions {
+    let options = ConnectionOptions::new().mechanisms([mechanism]);
+    match user {
+        "" => options,
+        user => options.credentials(user, user),
+    }
+}
+
+/// Ports: 0 plain and ws, 1 TLS and wss, 2 TLS 1.2 alone, 3 another host's certificate, 4 an expired one.
+fn artemis(port: u16, folder: &Path) -> Vec<Attempt> {
+    let trusted = || TlsOptions::new().ca_file(folder.join("ca.pem"));
+    let own =
+        || trusted().client_certificate_files(folder.join("client.pem"), folder.join("client.key"));
+    let url = |scheme: &str, n: u16| format!("{scheme}://localhost:{}", port + n);
+    let mut all = vec![
+        Attempt {
+            name: "the strongest that is offered",
+            url: url("amqp", 0),
+            options: ConnectionOptions::new().credentials("admin", "admin"),
+            expected: Expected::Open(None),
+        },
+        Attempt {
+            name: "EXTERNAL",
+            url: url("amqps", 1),
+            options: ConnectionOptions::new().external().tls(own()),
+            expected: Expected::Open(Some("TLSv1.3")),
+        },
+        Attempt {
+            name: "EXTERNAL without a certificate",
+            url: url("amqps", 1),
+            options: options("", "EXTERNAL").external().tls(trusted()),
+            expected: Expected::Refused(Some(SaslCode::Sys)),
+        },
+        Attempt {
+            name: "TLS 1.2",
+            url: url("amqps", 2),
+            options: ConnectionOptions::new()
+                .credentials("admin", "admin")
+                .tls(trusted()),
+            expected: Expected::Open(Some("TLSv1.2")),
+        },
+        Attempt {
+            name: "TLS 1.2 where 1.3 is demanded",
+            url: url("amqps", 2),
+            options: options("admin", "PLAIN").tls(trusted().only_tls13()),
+            expected: Expected::Fails(ErrorKind::Tls, "alert"),
+        },
+        Attempt {
+            name: "wrong host name",
+            url: url("amqps", 3),
+            options: options("admin", "PLAIN").tls(trusted()),
+            expected: Expected::Fails(ErrorKind::Tls, "not valid for name"),
+        },
+        Attempt {
+            name: "expired certificate",
+            url: url("amqps", 4),
+            options: options("admin", "PLAIN").tls(trusted()),
+            expected: Expected::Fails(ErrorKind::Tls, "expired"),
+        },
+        Attempt {
+            name: "no common mechanism",
+            url: url("amqp", 0),
+            options: ConnectionOptions::new()
+                .credentials("admin", "admin")
+                .mechanisms(["SCRAM-SHA-1", "XOAUTH2"]),
+            expected: Expected::Refused(None),
+        },
+    ];
+    for mechanism in ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] {
+        all.extend(password(mechanism, "admin", url("amqp", 0)));
+    }
+    all.extend(layers("admin", &trusted, folder, &url, [0, 1, 0, 1]));
+    all
+}
+
+/// Ports: 0 plain, 2 ws, 3 TLS, 4 wss, 5 TLS with a client certificate, 6 SCRAM-SHA-256 from hashes.
+fn brokerj(port: u16, folder: &Path) -> Vec<Attempt> {
+    let trusted = || TlsOptions::new().ca_file(folder.join("ca.pem"));
+    let own =
+        || trusted().client_certificate_files(folder.join("client.pem"), folder.join("client.key"));
+    let url = |scheme: &str, n: u16| format!("{scheme}://localhost:{}", port + n);
+    let mut all = vec![
+        Attempt {
+            name: "the strongest that is offered",
+            url: url("amqp", 0),
+            options: ConnectionOptions::new().credentials("guest", "guest"),
+            expected: Expected::Open(None),
+        },
+        Attempt {
+            name: "SCRAM-SHA-256 from hashes",
+            url: url("amqp", 6),
+            options: ConnectionOptions::new().credentials("guest", "guest"),
+            expected: Expected::Open(None),
+        },
+        Attempt {
+            name: "EXTERNAL",
+            url: url("amqps", 5),
+            options: ConnectionOptions::new().external().tls(own()),
+            expected: Expected::Open(Some("TLSv1.3")),
+        },
+        Attempt {
+            name: "no common mechanism",
+            url: url("amqp", 0),
+            options: options("guest", "SCRAM-SHA-512"),
+            expected: Expected::Refused(None),
+        },
+    ];
+    for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"] {
+        all.extend(password(mechanism, "guest", url("amqp", 0)));
+    }
+    all.extend(layers("guest", &trusted, folder, &url, [0, 3, 2, 4]));
+    all
+}
+
+/// A mechanism with the right password and with a wrong one.
+fn password(mechanism: &'static str, user: &str, url: String) -> [Attempt; 2] {
+    let right = options(user, mechanism);
+    let wrong = options(user, mechanism).credentials(user, "wrong");
+    [
+        Attempt {
+            name: mechanism,
+            url: url.clone(),
+            options: right,
+            expected: Expected::Open(None),
+        },
+        Attempt {
+            name: "a wrong password",
+            url,
+            options: wrong,
+            expected: Expected::Refused(Some(SaslCode::Auth)),
+        },
+    ]
+}
+
+/// TLS, WebSocket and both, on the ports of: plain, TLS, ws, wss.
+fn layers(
+    user: &str,
+    trusted: &dyn Fn() -> TlsOptions,
+    folder: &Path,
+    url: &dyn Fn(&str, u16) -> String,
+    ports: [u16; 4],
+) -> Vec<Attempt> {
+    let [_, tls, ws, wss] = ports;
+    // Broker-J's ports of WebSocket let in the anonymous alone.
+    let web = match user {
+        "guest" => ConnectionOptions::new(),
+        user => ConnectionOptions::new().credentials(user, user),
+    };
+    let user = ConnectionOptions::new().credentials(user, user);
+    vec![
+        Attempt {
+            name: "TLS 1.3",
+            url: url("amqps", tls),
+            options: user.clone().tls(trusted()),
+            expected: Expected::Open(Some("TLSv1.3")),
+        },
+        Attempt {
+            name: "PLAIN over TLS",
+            url: url("amqps", tls),
+            options: user.clone().mechanisms(["PLAIN"]).tls(trusted()),
+            expected: Expected::Open(Some("TLSv1.3")),
+        },
+        Attempt {
+            name: "wrong CA",
+            url: url("amqps", tls),
+            options: user.tls(TlsOptions::new().ca_file(folder.join("stranger.pem"))),
+            expected: Expected::Fails(ErrorKind::Tls, "UnknownIssuer"),
+        },
+        Attempt {
+            name: "WebSocket",
+            url: url("ws", ws),
+            options: web.clone(),
+            expected: Expected::Open(None),
+        },
+        Attempt {
+            name: "WebSocket over TLS",
+            url: url("wss", wss),
+            options: web.tls(trusted()),
+            expected: Expected::Open(Some("TLSv1.3")),
+        },
+    ]
+}
