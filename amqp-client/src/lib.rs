@@ -20,6 +20,8 @@ mod handles;
 pub mod listener;
 pub mod proto;
 pub mod sasl;
+#[doc = include_str!("../docs/security.md")]
+pub mod security {}
 mod secret;
 pub mod transport;
 

@@ -29,6 +29,7 @@ pub(crate) fn run(_args: Args) -> Result<(), String> {
     step("codegen", crate::codegen::check());
     step("tidy", tidy::run(tidy::Args {}));
     step("cite", cite::run(cite::Args::default()));
+    step("deny", crate::deny::check());
     if failures.is_empty() {
         println!("ci: all steps passed");
         return Ok(());

@@ -9,6 +9,7 @@ mod ci;
 mod cite;
 mod codegen;
 mod demo;
+mod deny;
 mod interop;
 mod shell;
 mod source;
