@@ -121,6 +121,7 @@ async fn deliveries_of_all_ages_survive_a_detach() {
 
 #[tokio::test(start_paused = true)]
 async fn deliveries_survive_the_loss_of_the_connection() {
+    // tests: [LNK-03] [RES-16]: the name is the link, whatever connection and handle it has.
     let (client, listener) = pair().await;
     let (sender, receiver) = sending(&client, &listener).await;
     let mut receipts = Vec::new();

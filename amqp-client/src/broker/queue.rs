@@ -188,7 +188,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Messages are done with: archived ones are gone, the others take their places again.
+    /// Messages are done with: archived ones are gone, the others take their places again, as they
+    /// were when they were released. [OUT-08]
     pub(super) fn settle(&self, archived: &[Stored], returned: impl IntoIterator<Item = Stored>) {
         let mut state = self.lock();
         if state.deleted {

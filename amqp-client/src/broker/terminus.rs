@@ -94,6 +94,7 @@ fn produce(attach: &Attach, container: &str, nodes: &Arc<Nodes>) -> Result<Plan,
         dynamic: asked.dynamic,
         capabilities: understood(&asked.capabilities),
         durable: TerminusDurability::None,
+        // Nothing outlives the link, and that is what is said. [SRC-12] [SRC-14]
         expiry_policy: TerminusExpiryPolicy::LinkDetach,
         timeout: Seconds(0),
         ..Target::default()
@@ -173,6 +174,7 @@ fn consume(attach: &Attach, container: &str, nodes: &Arc<Nodes>) -> Result<Plan,
         }),
         // No filter is applied, so none is named. [SRC-19]
         filter: None,
+        // By its type it is an outcome. [SRC-22]
         default_outcome: asked.default_outcome.as_ref().map(Outcome::to_compact),
         outcomes: match asked.outcomes.as_slice() {
             [] => OUTCOMES.map(Symbol::from_static).to_vec(),

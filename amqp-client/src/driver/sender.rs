@@ -480,6 +480,7 @@ impl SenderShared {
             .map(|(_, message)| Unsettled {
                 transmitted: message.seq < reached,
                 message: message.clone(),
+                // An outcome settles a delivery here; until then the source has no state. [RES-16]
                 state: None,
             })
             .collect();

@@ -90,7 +90,8 @@ impl Violation {
         Self { scope, ..self }
     }
 
-    /// What the peer is told: condition and description. [CON-33] [PRF-27] [PRF-29]
+    /// What the peer is told: condition and description, which is in en-US, the locale that every
+    /// peer has. [CON-33] [CON-45] [PRF-27] [PRF-29]
     pub fn to_error(&self) -> Error {
         let mut error = Error::new(self.condition.clone());
         error.description = Some(format!("{} (section {})", self.detail, self.section).into());

@@ -310,6 +310,7 @@ mod tests {
 
     #[test]
     fn plain_is_taken_apart_at_its_zeros() {
+        // tests: [SASL-19]
         let (user, password) = plain_credentials(b"\0us\0p w").expect("user and password");
         assert_eq!((user.as_str(), password.expose()), ("us", "p w"));
         for bad in [

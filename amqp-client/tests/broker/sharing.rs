@@ -93,7 +93,7 @@ async fn messages_dealt_to_a_receiver_that_leaves_go_to_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_browser_sees_messages_and_leaves_them() {
-    // tests: [SRC-15] [SRC-16]
+    // tests: [SRC-15] [SRC-16] [SRC-17]
     let broker = broker().await;
     let connection = connect(&broker).await;
     let sender = sender(&connection, "q").await;

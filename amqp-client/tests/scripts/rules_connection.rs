@@ -456,3 +456,38 @@ fn traffic_flows_both_ways_on_one_session() {
     peer.quiet();
     assert_eq!(peer.app.messages, ["in", "in", "in"]);
 }
+
+#[test]
+fn descriptions_are_in_the_locale_that_everybody_has() {
+    // tests: [CON-45]
+    let mut open = Open::new("peer");
+    let locale = |tag| amqp_client::types::transport::IetfLanguageTag(Symbol::from_static(tag));
+    open.incoming_locales = vec![locale("de"), locale("en-US")];
+    let mut peer = Peer::listener(config());
+    peer.write(AMQP);
+    peer.send(0, open.clone());
+    peer.header(AMQP);
+    // No other locale than en-US is offered.
+    assert!(peer.open().outgoing_locales.is_empty());
+    peer.send(0, open);
+    let told = peer.close().error.and_then(|error| error.description);
+    assert_eq!(told.as_deref(), Some("a second open (section 2.4.1)"));
+}
+
+#[test]
+fn what_the_partner_offers_stays_off_unless_it_was_asked_for() {
+    // tests: [CON-47]
+    let mut open = Open::new("peer");
+    open.offered_capabilities = vec![Symbol::from_static("x-odd")];
+    let mut odd = Peer::client_opened(config(), open);
+    let mut plain = Peer::client_opened(config(), Open::new("peer"));
+    for peer in [&mut odd, &mut plain] {
+        peer.engine
+            .begin(SessionConfig::default())
+            .expect("a channel");
+        peer.turn();
+        let begin = peer.begin().1;
+        assert!(begin.desired_capabilities.is_empty() && begin.properties.is_none());
+        peer.quiet();
+    }
+}

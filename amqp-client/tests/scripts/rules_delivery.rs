@@ -1,12 +1,14 @@
 //! Rules of deliveries and their states that no script shows. Sections 2.6.12, 2.6.14, 2.7.5, 2.7.6, 3.4.
 
+use amqp_client::proto::Unsettled;
 use amqp_client::proto::{
     Event, Key, LinkConfig, LinkKey, Outstanding, Resume, SessionConfig, Tag,
 };
+use amqp_client::types::Map;
 use amqp_client::types::messaging::{Accepted, DeliveryState, Received, Rejected, Released};
 use amqp_client::types::transport::{
-    Attach, DeliveryNumber, Disposition, ErrorCondition, Handle, MessageFormat, ReceiverSettleMode,
-    Role, Transfer,
+    Attach, DeliveryNumber, DeliveryTag, Disposition, ErrorCondition, Handle, MessageFormat,
+    ReceiverSettleMode, Role, Transfer,
 };
 
 use crate::support::{Peer, attach, config, first_transfer, message};
@@ -379,4 +381,83 @@ fn an_outcome_before_the_last_transfer_does_not_cut_the_delivery_short() {
     assert!(!last.more);
     assert_eq!(octets, 1200);
     peer.quiet();
+}
+
+/// A client whose sender is attached again with these deliveries, after the peer's answer.
+fn resumed(unsettled: Vec<Unsettled>, told: &[(&[u8], Option<DeliveryState>)]) -> Peer {
+    let (mut peer, session) = Peer::client_begun(config(), SessionConfig::default());
+    let link = LinkConfig {
+        resume: Some(Resume::Sender {
+            unsettled,
+            resend: true,
+            tell: true,
+        }),
+        ..LinkConfig::default()
+    };
+    let mine = Box::new(attach("A", 0, Role::Sender));
+    peer.engine.attach(session, mine, link).expect("a handle");
+    peer.turn();
+    peer.attach();
+    let mut answer = attach("A", 0, Role::Receiver);
+    let mut map = Map::default();
+    for (tag, state) in told {
+        let tag = DeliveryTag::try_from(tag.to_vec()).expect("a short tag");
+        map.insert(tag, state.clone());
+    }
+    answer.unsettled = Some(map);
+    peer.send(0, answer);
+    peer.grant(0, 10);
+    peer
+}
+
+fn unsettled(tag: &[u8], payload: Vec<u8>, state: Option<DeliveryState>) -> Unsettled {
+    let mut message = crate::support::outgoing(1, false);
+    message.tag = Tag::new(tag).map(Box::new);
+    message.payload = payload.into();
+    Unsettled {
+        message,
+        state,
+        transmitted: true,
+    }
+}
+
+#[test]
+fn only_what_is_in_the_own_map_is_resumed() {
+    // tests: [LNK-60] [LNK-62] [LNK-63]
+    let known = unsettled(b"1", message("m"), None);
+    let mut peer = resumed(vec![known], &[(b"1", None), (b"9", Some(accepted()))]);
+    let (transfer, _) = peer.transfer_frame();
+    assert_eq!(
+        transfer.delivery_tag.map(|tag| tag.to_vec()),
+        Some(b"1".to_vec())
+    );
+    assert!(transfer.resume);
+    peer.quiet();
+}
+
+#[test]
+fn a_mark_counts_sections_and_octets_of_the_encoded_message() {
+    // tests: [RES-17] [RES-07] [RES-02]
+    // Three data sections, each of which holds octets that look like the start of another.
+    let mut payload = Vec::new();
+    let mut starts = Vec::new();
+    for _ in 0..3 {
+        starts.push(payload.len());
+        payload.extend_from_slice(&[0, 0x53, 0x75, 0xa0, 6, 0, 0x53, 0x75, 0, 0x53, 0x75]);
+    }
+    for (mark, at) in [
+        (Received::new(1, 0), starts[1]),
+        (Received::new(0, 11), starts[1]),
+        (Received::new(1, 6), starts[1] + 6),
+        (Received::new(2, 3), starts[2] + 3),
+    ] {
+        let source = DeliveryState::from(Received::new(0, 0));
+        let known = unsettled(b"1", payload.clone(), Some(source));
+        let told = DeliveryState::from(mark);
+        let mut peer = resumed(vec![known], &[(b"1", Some(told.clone()))]);
+        let (transfer, sent) = peer.transfer_frame();
+        assert!(transfer.resume && !transfer.aborted);
+        assert_eq!(transfer.state, Some(told));
+        assert_eq!(sent, payload[at..]);
+    }
 }

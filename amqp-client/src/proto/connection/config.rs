@@ -62,7 +62,8 @@ impl Config {
         }
     }
 
-    /// The open that announces this.
+    /// The open that announces this. Nothing that the engine does depends on a capability: what both
+    /// want is for the user to look at. [CON-47]
     pub(crate) fn open(&self) -> Open {
         let mut open = Open::new(self.container_id.clone());
         open.hostname = self.hostname.clone();
