@@ -60,7 +60,7 @@ async fn sender(default_outcome: Option<Outcome>) -> (Connection, Sender, Wire) 
     };
     let attach = async {
         let container = Container::new("client");
-        let options = ConnectionOptions::new();
+        let options = ConnectionOptions::new().without_sasl();
         let connection = container.connect_stream(ours, options).await;
         let connection = connection.expect("the connection opens");
         let sender = connection.create_sender("q").await;
@@ -86,6 +86,7 @@ async fn sender(default_outcome: Option<Outcome>) -> (Connection, Sender, Wire) 
         }
         wire.write(&frame(0, &answer, &[])).await;
         let mut grant = flow(Some(0));
+        grant.next_incoming_id = None;
         grant.link_credit = Some(10);
         wire.write(&frame(0, &grant, &[])).await;
         wire

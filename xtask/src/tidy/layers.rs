@@ -57,6 +57,7 @@ const ORDERS: &[Order] = &[
             "proto::timer",
             "proto::violation",
             "proto::frame",
+            "proto::fragment",
             "proto::credit",
             "proto::delivery",
             "proto::disposition",
