@@ -42,15 +42,17 @@ impl Ingress {
             let result = match &self.node {
                 Some(node) => self.take(&mut batch, &mut messages, node),
                 None => batch
-                    .drain(..)
-                    .try_for_each(|delivery| self.relay(&delivery, &mut last)),
+                    .iter()
+                    .try_for_each(|delivery| self.relay(delivery, &mut last)),
             };
-            batch.clear();
             if let Err(error) = result {
+                // What is left in the batch is let go behind the detach: it gets no outcome, where
+                // the peer knows none that would fit. [OUT-13]
                 // The peer's own end of the link is of no interest any more.
                 let _ = self.receiver.close_with_error(error).await;
                 return;
             }
+            batch.clear();
         }
     }
 
@@ -76,21 +78,23 @@ impl Ingress {
     ) -> Result<(), Error> {
         let keep_durable = self.nodes.settings().keep_durable;
         let mut refused = Ok(());
-        batch.retain(|delivery| match Stored::read(delivery, keep_durable) {
-            Ok(message) => {
-                messages.push(message);
-                true
+        let mut unreadable = Vec::new();
+        while let Some(delivery) = batch.get(messages.len()) {
+            match Stored::read(delivery, keep_durable) {
+                Ok(message) => messages.push(message),
+                Err(error) => {
+                    refused = refused.and(self.refuse(delivery, error));
+                    unreadable.push(batch.remove(messages.len()));
+                }
             }
-            Err(error) => {
-                refused = std::mem::replace(&mut refused, Ok(())).and(self.refuse(delivery, error));
-                false
-            }
-        });
+        }
+        let readable = batch.len();
+        batch.append(&mut unreadable);
         let put = node.queue().put(messages);
         messages.clear();
         let fits = put?;
         batch[..fits].iter().for_each(Delivery::accept);
-        for delivery in &batch[fits..] {
+        for delivery in &batch[fits..readable] {
             self.refuse(delivery, full())?;
         }
         refused

@@ -30,7 +30,8 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// The attach for another time: what a dynamic node was called is asked for by its name.
+    /// The attach for another time, on whatever connection and under whatever handle: the name is
+    /// what makes it the same link. [LNK-03] What a dynamic node was called is asked for by its name.
     pub(crate) fn again(&self, remote: Option<&Arc<Attach>>) -> Attach {
         use amqp_types::messaging::{SourceArchetype, TargetArchetype};
         let mut attach = self.attach.clone();

@@ -34,6 +34,7 @@ async fn a_terminus_does_not_outlive_its_link_and_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sender_that_does_not_know_rejections_is_detached_instead() {
+    // tests: [OUT-13]
     let broker = start(Broker::builder().max_queue_messages(1)).await;
     let connection = connect(&broker).await;
     let source = Source {
@@ -44,11 +45,12 @@ async fn a_sender_that_does_not_know_rejections_is_detached_instead() {
     let sender = connection.create_sender_with("q", options).await;
     let sender = sender.expect("it is attached");
     put(&sender, Message::from("one")).await;
-    let _receipt = sender
+    let receipt = sender
         .enqueue(Message::from("two"))
         .await
         .expect("there is credit");
     let error = soon(sender.closed()).await;
+    assert!(soon(receipt).await.is_err(), "there is no outcome for it");
     assert_eq!(
         error.condition(),
         Some(&ErrorCondition::ResourceLimitExceeded)

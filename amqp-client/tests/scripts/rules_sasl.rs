@@ -1,12 +1,14 @@
 //! Rules of the SASL layer that no script shows. Section 5.3.
 
 use amqp_client::proto::Event;
-use amqp_client::types::security::{SaslCode, SaslFrame, SaslInit, SaslMechanisms, SaslOutcome};
+use amqp_client::types::security::{
+    SaslCode, SaslFrame, SaslInit, SaslMechanisms, SaslOutcome, SaslResponse,
+};
 use amqp_client::types::transport::Open;
 use amqp_client::types::{Binary, Symbol};
 
 use crate::support::Peer;
-use crate::support::frames::{AMQP, SASL, frame, sasl_frame};
+use crate::support::frames::{AMQP, SASL, frame, raw_frame, sasl_frame};
 
 fn anonymous() -> SaslInit {
     SaslInit::new(Symbol::from_static("ANONYMOUS"))
@@ -108,4 +110,50 @@ fn every_code_but_ok_ends_the_layer() {
         peer.quiet();
         assert!(peer.engine.is_finished());
     }
+}
+
+#[test]
+fn frames_of_the_layer_are_small() {
+    // tests: [SASL-04]
+    let mut peer = offered();
+    let mut init = anonymous();
+    init.initial_response = Some(Binary::from(vec![7; 20_000]));
+    peer.write(sasl_frame(&init));
+    peer.quiet();
+    assert!(peer.engine.is_finished());
+    // 512 octets are always taken.
+    let mut peer = offered();
+    let mut init = anonymous();
+    init.initial_response = Some(Binary::from(vec![7; 450]));
+    peer.write(sasl_frame(&init));
+    assert!(matches!(peer.sasl(), SaslFrame::SaslOutcome(_)));
+}
+
+#[test]
+fn a_response_answers_a_challenge_and_nothing_else() {
+    // tests: [SASL-11] [SASL-12]
+    let response = |octets: &[u8]| SaslResponse::new(Binary::from(octets.to_vec()));
+    let mut peer = offered();
+    peer.write(sasl_frame(&response(b"early")));
+    peer.quiet();
+    assert!(peer.engine.is_finished());
+    // Challenges and responses take turns; either may be empty, and neither null.
+    let mut peer = offered();
+    peer.app.decides = false;
+    peer.write(sasl_frame(&anonymous()));
+    for _ in 0..2 {
+        peer.engine.sasl_challenge(Binary::from(Vec::new()));
+        peer.turn();
+        assert!(matches!(peer.sasl(), SaslFrame::SaslChallenge(c) if c.challenge.is_empty()));
+        peer.write(sasl_frame(&response(b"")));
+        peer.quiet();
+    }
+    let heard = peer.count(|event| matches!(event, Event::SaslResponse(_)));
+    assert_eq!(heard, 2);
+    peer.engine.sasl_challenge(Binary::from(Vec::new()));
+    peer.turn();
+    peer.sasl();
+    peer.write(raw_frame(1, 0, &[0, 0x53, 0x43, 0xc0, 2, 1, 0x40]));
+    peer.quiet();
+    assert!(peer.engine.is_finished());
 }

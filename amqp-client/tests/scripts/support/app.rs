@@ -24,6 +24,8 @@ pub(crate) struct App {
     pub(crate) answers: bool,
     /// Takes and settles every delivery; otherwise they wait for the test.
     pub(crate) accepts: bool,
+    /// Decides on a client's authentication at once; otherwise the test does.
+    pub(crate) decides: bool,
     /// The verdict on every client's authentication.
     pub(crate) verdict: SaslCode,
     pub(crate) max_message_size: Option<u64>,
@@ -44,6 +46,7 @@ impl Default for App {
             refused: None,
             answers: true,
             accepts: true,
+            decides: true,
             verdict: SaslCode::Ok,
             max_message_size: None,
             initial_delivery_count: 0,
@@ -58,7 +61,7 @@ impl App {
     /// Reacts to one event and keeps it.
     pub(crate) fn on_event(&mut self, engine: &mut Connection, event: Event) {
         match &event {
-            Event::SaslInit { .. } => engine.sasl_outcome(self.verdict, None),
+            Event::SaslInit { .. } if self.decides => engine.sasl_outcome(self.verdict, None),
             Event::SaslOffer(offered) => {
                 let mut init = SaslInit::new(offered[0].clone());
                 init.initial_response = Some(Binary::from(b"\0user\0pass".to_vec()));
