@@ -24,8 +24,8 @@ impl Rig {
             .worker_threads(1)
             .enable_all()
             .build()
-            .unwrap();
-        let broker = runtime.block_on(builder.start()).unwrap();
+            .expect("as it should be");
+        let broker = runtime.block_on(builder.start()).expect("as it should be");
         Self {
             _runtime: runtime,
             broker: Some(broker),
@@ -33,35 +33,43 @@ impl Rig {
     }
 
     fn url(&self) -> String {
-        self.broker.as_ref().unwrap().url()
+        self.broker.as_ref().expect("as it should be").url()
     }
 }
 
 #[test]
 fn deliveries_are_settled_by_their_own_handles_in_any_order() {
     let rig = Rig::new();
-    let connection = BlockingConnection::connect(&rig.url()).unwrap();
-    let sender = connection.create_sender("q").unwrap();
+    let connection = BlockingConnection::connect(&rig.url()).expect("as it should be");
+    let sender = connection.create_sender("q").expect("as it should be");
     for text in ["one", "two"] {
-        let outcome = sender.send(Message::from(text)).unwrap();
+        let outcome = sender.send(Message::from(text)).expect("as it should be");
         assert!(matches!(outcome, Outcome::Accepted(_)));
     }
-    let receiver = connection.create_receiver("q").unwrap();
-    let (one, two) = (receiver.receive().unwrap(), receiver.receive().unwrap());
+    let receiver = connection.create_receiver("q").expect("as it should be");
+    let (one, two) = (
+        receiver.receive().expect("as it should be"),
+        receiver.receive().expect("as it should be"),
+    );
     two.accept();
     one.release();
-    let again = receiver.receive().unwrap();
-    assert_eq!(again.message().unwrap().body.as_str(), Some("one"));
+    let again = receiver.receive().expect("as it should be");
+    assert_eq!(
+        again.message().expect("as it should be").body.as_str(),
+        Some("one")
+    );
     again.accept();
-    receiver.close().unwrap();
-    connection.close().unwrap();
+    receiver.close().expect("as it should be");
+    connection.close().expect("as it should be");
 }
 
 #[test]
 fn a_call_waits_no_longer_than_it_says() {
     let rig = Rig::new();
-    let connection = BlockingConnection::connect(&rig.url()).unwrap();
-    let receiver = connection.create_receiver("empty").unwrap();
+    let connection = BlockingConnection::connect(&rig.url()).expect("as it should be");
+    let receiver = connection
+        .create_receiver("empty")
+        .expect("as it should be");
     let error = receiver
         .receive_timeout(Some(Duration::from_millis(10)))
         .unwrap_err();
@@ -73,16 +81,16 @@ fn heartbeats_go_on_between_calls() {
     // The broker closes a connection on which it hears nothing for 200 ms.
     let strict = ConnectionOptions::new().idle_time_out(Some(Duration::from_millis(200)));
     let rig = Rig::with(Broker::builder().connection(strict));
-    let silent = BlockingConnection::connect(&rig.url()).unwrap();
+    let silent = BlockingConnection::connect(&rig.url()).expect("as it should be");
     let other = Rig::new();
-    let busy = BlockingConnection::connect(&other.url()).unwrap();
-    let empty = busy.create_receiver("empty").unwrap();
+    let busy = BlockingConnection::connect(&other.url()).expect("as it should be");
+    let empty = busy.create_receiver("empty").expect("as it should be");
     let error = empty
         .receive_timeout(Some(Duration::from_millis(600)))
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
-    silent.create_sender("q").unwrap();
-    silent.close().unwrap();
+    silent.create_sender("q").expect("as it should be");
+    silent.close().expect("as it should be");
 }
 
 #[tokio::test]
@@ -94,26 +102,29 @@ async fn a_blocking_call_in_a_runtime_is_an_error() {
 #[test]
 fn a_queue_is_looked_through_with_copy() {
     let rig = Rig::new();
-    let connection = BlockingConnection::connect(&rig.url()).unwrap();
+    let connection = BlockingConnection::connect(&rig.url()).expect("as it should be");
     connection
         .create_sender("q")
-        .unwrap()
+        .expect("as it should be")
         .send(Message::from("kept"))
-        .unwrap();
+        .expect("as it should be");
     for _ in 0..2 {
         let browser = connection
             .create_receiver_with("q", ReceiverOptions::new().with(Copy))
-            .unwrap();
-        let delivery = browser.receive().unwrap();
-        assert_eq!(delivery.message().unwrap().body.as_str(), Some("kept"));
-        browser.close().unwrap();
+            .expect("as it should be");
+        let delivery = browser.receive().expect("as it should be");
+        assert_eq!(
+            delivery.message().expect("as it should be").body.as_str(),
+            Some("kept")
+        );
+        browser.close().expect("as it should be");
     }
 }
 
 #[test]
 fn a_filter_that_the_peer_does_not_apply_is_an_error() {
     let rig = Rig::new();
-    let connection = BlockingConnection::connect(&rig.url()).unwrap();
+    let connection = BlockingConnection::connect(&rig.url()).expect("as it should be");
     let options = ReceiverOptions::new().with(Selector::new("colour = 'green'"));
     let error = connection.create_receiver_with("q", options).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -150,15 +161,19 @@ fn requests_are_answered() {
     let rig = Rig::new();
     let running = {
         let _context = rig._runtime.enter();
-        Container::new("server").start(Server(rig.url())).unwrap()
+        Container::new("server")
+            .start(Server(rig.url()))
+            .expect("as it should be")
     };
-    let connection = BlockingConnection::connect(&rig.url()).unwrap();
-    let mut client = SyncRequestResponse::new(&connection, "requests").unwrap();
+    let connection = BlockingConnection::connect(&rig.url()).expect("as it should be");
+    let mut client = SyncRequestResponse::new(&connection, "requests").expect("as it should be");
     for text in ["twas brillig", "and the slithy toves"] {
-        let response = client.call(Message::from(text)).unwrap();
+        let response = client.call(Message::from(text)).expect("as it should be");
         assert_eq!(response.body.as_str(), Some(text.to_uppercase().as_str()));
     }
-    connection.close().unwrap();
+    connection.close().expect("as it should be");
     running.container().stop();
-    rig._runtime.block_on(running.wait()).unwrap();
+    rig._runtime
+        .block_on(running.wait())
+        .expect("as it should be");
 }

@@ -19,11 +19,11 @@ struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
     fn add(&self, text: impl Into<String>) {
-        self.0.lock().unwrap().push(text.into());
+        self.0.lock().expect("as it should be").push(text.into());
     }
 
     fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        std::mem::take(&mut *self.0.lock().expect("as it should be"))
     }
 }
 
@@ -112,12 +112,18 @@ impl MessagingHandler for Echo {
         Ok(())
     }
     fn on_accepted(&mut self, event: &DeliveryEvent) -> HandlerResult {
-        let number = event.tracker().map(Tracker::number).unwrap();
+        let number = event
+            .tracker()
+            .map(Tracker::number)
+            .expect("as it should be");
         self.log.add(format!("accepted {number}"));
         Ok(())
     }
     fn on_settled(&mut self, event: &DeliveryEvent) -> HandlerResult {
-        let number = event.tracker().map(Tracker::number).unwrap();
+        let number = event
+            .tracker()
+            .map(Tracker::number)
+            .expect("as it should be");
         self.log.add(format!("settled {number}"));
         self.settled += 1;
         self.done(event.connection());
@@ -145,8 +151,10 @@ async fn run<H: MessagingHandler>(handler: H) -> Result<H, amqp_client::Error> {
 
 #[tokio::test]
 async fn callbacks_come_in_the_order_of_the_wire() {
-    let broker = Broker::start().await.unwrap();
-    let echo = run(Echo::new(broker.url(), 2)).await.unwrap();
+    let broker = Broker::start().await.expect("as it should be");
+    let echo = run(Echo::new(broker.url(), 2))
+        .await
+        .expect("as it should be");
     assert_eq!(echo.received, 2);
     let log = echo.log.take();
     assert_eq!(
@@ -180,32 +188,32 @@ fn a_container_runs_without_a_runtime() {
         .worker_threads(1)
         .enable_all()
         .build()
-        .unwrap();
-    let broker = runtime.block_on(Broker::start()).unwrap();
+        .expect("as it should be");
+    let broker = runtime.block_on(Broker::start()).expect("as it should be");
     let echo = Container::new("test")
         .run(Echo::new(broker.url(), 1000))
-        .unwrap();
+        .expect("as it should be");
     assert_eq!((echo.sent, echo.received, echo.settled), (1000, 1000, 1000));
 }
 
 #[tokio::test]
 async fn a_lost_connection_is_told_once() {
-    let broker = Broker::start().await.unwrap();
+    let broker = Broker::start().await.expect("as it should be");
     let mut echo = Echo::new(broker.url(), 1);
     echo.received = 5; // It never closes by itself.
     let log = echo.log.clone();
-    let running = Container::new("test").start(echo).unwrap();
+    let running = Container::new("test").start(echo).expect("as it should be");
     while !log
         .0
         .lock()
-        .unwrap()
+        .expect("as it should be")
         .iter()
         .any(|line| line == "accepted 0")
     {
         tokio::task::yield_now().await;
     }
     broker.shutdown().await;
-    running.wait().await.unwrap();
+    running.wait().await.expect("as it should be");
     let log = log.take();
     assert_eq!(
         &log[log.len() - 3..],
@@ -217,12 +225,12 @@ async fn a_lost_connection_is_told_once() {
 
 #[tokio::test]
 async fn a_peer_that_can_not_be_reached_is_a_transport_error() {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = socket.local_addr().unwrap();
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("as it should be");
+    let address = socket.local_addr().expect("as it should be");
     drop(socket);
     let echo = run(Echo::new(format!("amqp://{address}"), 1))
         .await
-        .unwrap();
+        .expect("as it should be");
     assert_eq!(
         echo.log.take(),
         [
@@ -260,7 +268,12 @@ impl MessagingHandler for Direct {
     }
     fn on_connection_opening(&mut self, event: &ConnectionEvent) -> HandlerResult {
         assert_eq!(
-            event.connection().remote().unwrap().container_id.as_str(),
+            event
+                .connection()
+                .remote()
+                .expect("as it should be")
+                .container_id
+                .as_str(),
             "test"
         );
         self.log.add("connection_opening");
@@ -270,7 +283,10 @@ impl MessagingHandler for Direct {
         let Some(TargetArchetype::Target(target)) = &event.attach().target else {
             return Err("no target".into());
         };
-        assert_eq!(target.address.as_ref().unwrap().as_str(), "examples");
+        assert_eq!(
+            target.address.as_ref().expect("as it should be").as_str(),
+            "examples"
+        );
         self.log.add("link_opening");
         Ok(())
     }
@@ -294,10 +310,14 @@ impl MessagingHandler for Direct {
         Ok(())
     }
     fn on_rejected(&mut self, event: &DeliveryEvent) -> HandlerResult {
-        let error = event.condition().unwrap();
+        let error = event.condition().expect("as it should be");
         self.log.add(format!(
             "rejected: {}",
-            error.description.as_ref().unwrap().as_str()
+            error
+                .description
+                .as_ref()
+                .expect("as it should be")
+                .as_str()
         ));
         Ok(())
     }
@@ -327,7 +347,7 @@ async fn a_listener_answers_with_every_outcome() {
         client: None,
         answers: 0,
     };
-    run(direct).await.unwrap();
+    run(direct).await.expect("as it should be");
     let (deferred, rest): (Vec<_>, Vec<_>) =
         log.take().into_iter().partition(|line| line == "deferred");
     assert_eq!(deferred.len(), 1);
@@ -401,7 +421,7 @@ impl MessagingHandler for Fails {
 #[tokio::test]
 async fn a_failing_handler_ends_its_own_connection_only() {
     for panic in [false, true] {
-        let broker = Broker::start().await.unwrap();
+        let broker = Broker::start().await.expect("as it should be");
         let log = Log::default();
         let fails = Fails {
             url: broker.url(),
@@ -409,12 +429,14 @@ async fn a_failing_handler_ends_its_own_connection_only() {
             panic,
             closed: false,
         };
-        let running = Container::new("test").start(fails).unwrap();
-        while log.0.lock().unwrap().len() < 3 {
+        let running = Container::new("test")
+            .start(fails)
+            .expect("as it should be");
+        while log.0.lock().expect("as it should be").len() < 3 {
             tokio::task::yield_now().await;
         }
         running.container().stop();
-        running.wait().await.unwrap();
+        running.wait().await.expect("as it should be");
         assert_eq!(log.take()[..3], ["bad message", "closed", "good message"]);
     }
 }
@@ -446,14 +468,14 @@ async fn tasks_are_called_unless_they_are_cancelled() {
         log: log.clone(),
         fired: 0,
     };
-    assert_eq!(run(timers).await.unwrap().fired, 2);
+    assert_eq!(run(timers).await.expect("as it should be").fired, 2);
 }
 
 struct Injected(Log);
 
 impl MessagingHandler for Injected {
     fn on_application_event(&mut self, event: &InjectedEvent) -> HandlerResult {
-        let subject = event.subject::<u32>().unwrap();
+        let subject = event.subject::<u32>().expect("as it should be");
         self.0.add(format!("{} {subject}", event.name()));
         Ok(())
     }
@@ -477,13 +499,15 @@ async fn events_are_injected_from_any_thread() {
     }
     let (sender, injectors) = std::sync::mpsc::channel::<amqp_client::handler::EventInjector>();
     let thread = std::thread::spawn(move || {
-        let injector = injectors.recv().unwrap();
+        let injector = injectors.recv().expect("as it should be");
         for n in 0..3u32 {
             injector.trigger(ApplicationEvent::new("tick").subject(n));
         }
     });
-    run(Starts(sender, Injected(log.clone()))).await.unwrap();
-    thread.join().unwrap();
+    run(Starts(sender, Injected(log.clone())))
+        .await
+        .expect("as it should be");
+    thread.join().expect("as it should be");
     assert_eq!(log.take(), ["tick 0", "tick 1", "tick 2"]);
 }
 
@@ -506,7 +530,7 @@ impl MessagingHandler for Drains {
         Ok(())
     }
     fn on_link_opened(&mut self, event: &LinkEvent) -> HandlerResult {
-        let receiver = event.receiver().unwrap();
+        let receiver = event.receiver().expect("as it should be");
         receiver.add_credit(1);
         receiver.add_credit(9);
         receiver.drain();
@@ -525,18 +549,24 @@ impl MessagingHandler for Drains {
 
 #[tokio::test]
 async fn credit_by_hand_and_a_drain() {
-    let broker = Broker::start().await.unwrap();
+    let broker = Broker::start().await.expect("as it should be");
     let connection = connect(&broker).await;
-    let sender = connection.create_sender("q").await.unwrap();
+    let sender = connection
+        .create_sender("q")
+        .await
+        .expect("as it should be");
     for _ in 0..3 {
-        sender.send(Message::from("x")).await.unwrap();
+        sender
+            .send(Message::from("x"))
+            .await
+            .expect("as it should be");
     }
     let drains = Drains {
         url: format!("{}/q", broker.url()),
         received: 0,
         drained: false,
     };
-    let drains = run(drains).await.unwrap();
+    let drains = run(drains).await.expect("as it should be");
     assert_eq!((drains.received, drains.drained), (3, true));
 }
 
@@ -568,24 +598,27 @@ async fn a_drain_is_told_before_credit_is_given_back() {
     let log = Log::default();
     let running = Container::new("listener")
         .start(DrainedListener(sender, log.clone()))
-        .unwrap();
-    let address = address.recv().unwrap();
+        .expect("as it should be");
+    let address = address.recv().expect("as it should be");
     let connection = Container::new("client")
         .connect(&format!("amqp://{address}"))
         .await
-        .unwrap();
+        .expect("as it should be");
     let receiver = connection
         .create_receiver_with("q", ReceiverOptions::new().manual_credit())
         .await
-        .unwrap();
+        .expect("as it should be");
     receiver.set_credit(10);
-    receiver.drain().await.unwrap();
+    receiver.drain().await.expect("as it should be");
     eprintln!("B");
-    let last = receiver.recv().await.unwrap();
-    assert_eq!(last.message().unwrap().body.as_str(), Some("last"));
+    let last = receiver.recv().await.expect("as it should be");
+    assert_eq!(
+        last.message().expect("as it should be").body.as_str(),
+        Some("last")
+    );
     last.accept();
-    connection.close().await.unwrap();
-    running.wait().await.unwrap();
+    connection.close().await.expect("as it should be");
+    running.wait().await.expect("as it should be");
     assert_eq!(log.take(), ["drain with 10", "closing"]);
 }
 
@@ -593,5 +626,5 @@ async fn connect(broker: &Broker) -> Connection {
     Container::new("other")
         .connect(&broker.url())
         .await
-        .unwrap()
+        .expect("as it should be")
 }

@@ -88,9 +88,15 @@ impl ListenOptions {
 
     async fn layers(
         &self,
+        #[cfg_attr(
+            not(any(feature = "tls", feature = "websocket")),
+            expect(unused_mut, reason = "layers above the stream are features")
+        )]
         mut stream: BoxedStream,
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS is a feature"))]
         mut security: Security,
     ) -> Result<(BoxedStream, Security), Error> {
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS is a feature"))]
         let mut first = peek(&mut stream).await?;
         if self.has_tls() {
             let hello = first.starts_with(&[0x16]);

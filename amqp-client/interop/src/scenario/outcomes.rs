@@ -89,7 +89,7 @@ pub(super) async fn annotations(peer: &Peer) -> Result<Verdict, String> {
         .as_ref()
         .and_then(|all| all.get(&AnnotationKey::Symbol(key)));
     match value {
-        Some(value) if *value == Value::from("seen") => gone(&connection, &address).await,
+        Some(Value::String(text)) if text == "seen" => gone(&connection, &address).await,
         None if peer.kind == Kind::Artemis => Ok(Verdict::NotSupported(
             "annotations of modified are ignored".into(),
         )),
