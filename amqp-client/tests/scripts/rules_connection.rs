@@ -491,3 +491,29 @@ fn what_the_partner_offers_stays_off_unless_it_was_asked_for() {
         peer.quiet();
     }
 }
+
+#[test]
+fn what_is_owed_after_the_own_close_is_not_written() {
+    // tests: [CON-25] [CON-61]
+    let mut peer = Peer::begun(config());
+    peer.send(0, attach("A", 0, Role::Sender));
+    peer.attach();
+    peer.flow();
+    peer.engine.close(None);
+    peer.turn();
+    peer.close();
+    // Of all this a disposition, flows and a detach would be owed.
+    peer.transfer(0, first_transfer(0, 0), &message("in flight"));
+    let mut echo = flow(None);
+    echo.echo = true;
+    peer.send(0, echo);
+    let link = peer.app.links[0];
+    peer.engine.set_credit(link, 50);
+    peer.engine.detach(link, true, None);
+    peer.engine.end(link.session, None);
+    peer.turn();
+    peer.quiet();
+    peer.send(0, Close::default());
+    peer.quiet();
+    assert!(peer.engine.is_finished());
+}

@@ -43,7 +43,7 @@ impl Connection {
         if self.finished && !matches!(self.local, Local::CloseOwed(_)) {
             return false;
         }
-        // Nothing follows the own close. [CON-25]
+        // Nothing follows the own close. [CON-25] [CON-61]
         if !self.amqp_header || matches!(self.local, Local::Closed) {
             return false;
         }
@@ -59,10 +59,6 @@ impl Connection {
             if matches!(self.local, Local::OpenOwed) {
                 self.local = Local::Opened;
             }
-        }
-        if matches!(self.local, Local::Closed) {
-            // [CON-61]
-            return false;
         }
         let more = !self.discarding && self.open_written && self.write_sessions(out);
         if let Local::CloseOwed(error) = &mut self.local {
