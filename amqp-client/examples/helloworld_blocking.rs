@@ -1,0 +1,28 @@
+//! One message to a broker and back, with calls that wait.
+//!
+//! `cargo run --example helloworld_blocking -- amqp://localhost:5672`
+
+use amqp_client::blocking::BlockingConnection;
+use amqp_client::{Error, Message};
+
+/// Runs the program; answers what it received.
+pub fn run(url: &str) -> Result<String, Error> {
+    let connection = BlockingConnection::connect(url)?;
+    let receiver = connection.create_receiver("helloworld_blocking")?;
+    let sender = connection.create_sender("helloworld_blocking")?;
+    sender.send(Message::from("Hello World!"))?;
+    let delivery = receiver.receive()?;
+    let message = delivery.message()?;
+    delivery.accept();
+    connection.close()?;
+    Ok(message.body.as_str().unwrap_or("no text").to_owned())
+}
+
+fn main() -> Result<(), Error> {
+    let url = std::env::args().nth(1);
+    println!(
+        "{}",
+        run(url.as_deref().unwrap_or("amqp://localhost:5672"))?
+    );
+    Ok(())
+}
