@@ -1,5 +1,7 @@
 //! The blocking client: its calls, timeouts, and requests that are answered by a handler.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use amqp_client::blocking::{BlockingConnection, SyncRequestResponse};

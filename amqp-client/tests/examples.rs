@@ -1,5 +1,7 @@
 //! The examples under their known names, run against the embedded broker or each other.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::mpsc;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! Handlers: which callbacks are called, in which order, and what a failing one ends.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
