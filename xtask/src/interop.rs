@@ -98,7 +98,7 @@ impl Broker {
         deadline: Deadline,
     ) -> Result<Self, String> {
         if peer == Peer::Artemis {
-            artemis::start(cache, deadline)
+            artemis::start(cache, &certificates(cache, deadline)?, deadline)
         } else {
             rabbit::start(cache, queues, deadline)
         }
@@ -191,10 +191,50 @@ fn meet_broker(
     )?;
     let status = ours.wait(deadline.at_most(400));
     matrix.add_output(peer.name(), &ours.output())?;
+    let mut printed = ours.output();
+    if peer == Peer::Artemis {
+        printed.push_str(&meet_securely(
+            peer,
+            broker.port + 2,
+            program,
+            cache,
+            deadline,
+        )?);
+        matrix.add_output(peer.name(), &printed)?;
+    }
     // Failed scenarios stand in the output; anything else that goes wrong must not pass for success.
     match status? {
         status if status.success() || ours.output().contains("\tfail\t") => broker.stop(),
         status => Err(ours.trouble(&format!("ended with {status}"))),
+    }
+}
+
+/// Writes the certificates that brokers show and ask for.
+fn certificates(cache: &Cache, deadline: Deadline) -> Result<PathBuf, String> {
+    let folder = cache.folder("certificates");
+    let mut command = Command::new(build()?);
+    command.arg("certificates").arg(&folder);
+    cache.step("certificates", &mut command, deadline.at_most(20))?;
+    Ok(folder)
+}
+
+/// Every way to connect, and what each refusal looks like; what was printed.
+fn meet_securely(
+    peer: Peer,
+    port: u16,
+    program: &PathBuf,
+    cache: &Cache,
+    deadline: Deadline,
+) -> Result<String, String> {
+    let mut command = Command::new(program);
+    command.args(["secure", peer.name(), &port.to_string()]);
+    command.arg(cache.folder("certificates"));
+    let log = cache.log(&format!("secure-{}", peer.name()));
+    let mut ours = Running::start("amqp-interop secure", &mut command, &log)?;
+    ours.wait(deadline.at_most(120))?;
+    match ours.output() {
+        output if output.contains("result\t") => Ok(output),
+        _ => Err(ours.trouble("printed no result")),
     }
 }
 

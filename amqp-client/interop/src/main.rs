@@ -3,6 +3,7 @@
 //! Decides the command line only: `client` runs our client's scenarios against a broker, `listen` is met by foreign clients,
 //! `queues` lists what a broker that makes no queues on demand must have.
 
+mod certificates;
 mod check;
 mod content;
 mod listen;
@@ -19,6 +20,7 @@ const USAGE: &str = "\
 amqp-interop client PEER PORT   run every scenario against the broker on this port of loopback (artemis, rabbit)
 amqp-interop listen PORT        be an embedded broker on this port of loopback until killed; user guest, password guest, or anonymous
 amqp-interop secure PEER PORT FOLDER   try every way to connect to artemis or brokerj, whose ports begin at PORT, with the certificates in FOLDER
+amqp-interop certificates FOLDER   write certificates for it
 amqp-interop queues             print the queues that the scenarios use: name, type, greatest length or -";
 
 #[tokio::main]
@@ -29,6 +31,7 @@ async fn main() -> ExitCode {
         ["client", peer, port] => client(peer, port).await,
         ["listen", port] => listen(port).await,
         ["secure", peer, port, folder] => secure(peer, port, folder).await,
+        ["certificates", folder] => certificates::write(folder).map(|()| true),
         ["queues"] => {
             print!("{}", scenario::queues());
             Ok(true)

@@ -77,6 +77,10 @@ async fn judge(
     }
 }
 
+fn user() -> ConnectionOptions {
+    ConnectionOptions::new().credentials("guest", "guest")
+}
+
 fn options(user: &str, mechanism: &str) -> ConnectionOptions {
     let options = ConnectionOptions::new().mechanisms([mechanism]);
     match user {
@@ -95,7 +99,7 @@ fn artemis(port: u16, folder: &Path) -> Vec<Attempt> {
         Attempt {
             name: "the strongest that is offered",
             url: url("amqp", 0),
-            options: ConnectionOptions::new().credentials("admin", "admin"),
+            options: user(),
             expected: Expected::Open(None),
         },
         Attempt {
@@ -114,41 +118,41 @@ fn artemis(port: u16, folder: &Path) -> Vec<Attempt> {
             name: "TLS 1.2",
             url: url("amqps", 2),
             options: ConnectionOptions::new()
-                .credentials("admin", "admin")
+                .credentials("guest", "guest")
                 .tls(trusted()),
             expected: Expected::Open(Some("TLSv1.2")),
         },
         Attempt {
             name: "TLS 1.2 where 1.3 is demanded",
             url: url("amqps", 2),
-            options: options("admin", "PLAIN").tls(trusted().only_tls13()),
+            options: options("guest", "PLAIN").tls(trusted().only_tls13()),
             expected: Expected::Fails(ErrorKind::Tls, "alert"),
         },
         Attempt {
             name: "wrong host name",
             url: url("amqps", 3),
-            options: options("admin", "PLAIN").tls(trusted()),
+            options: options("guest", "PLAIN").tls(trusted()),
             expected: Expected::Fails(ErrorKind::Tls, "not valid for name"),
         },
         Attempt {
             name: "expired certificate",
             url: url("amqps", 4),
-            options: options("admin", "PLAIN").tls(trusted()),
+            options: options("guest", "PLAIN").tls(trusted()),
             expected: Expected::Fails(ErrorKind::Tls, "expired"),
         },
         Attempt {
             name: "no common mechanism",
             url: url("amqp", 0),
             options: ConnectionOptions::new()
-                .credentials("admin", "admin")
+                .credentials("guest", "guest")
                 .mechanisms(["SCRAM-SHA-1", "XOAUTH2"]),
             expected: Expected::Refused(None),
         },
     ];
     for mechanism in ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] {
-        all.extend(password(mechanism, "admin", url("amqp", 0)));
+        all.extend(password(mechanism, "guest", url("amqp", 0)));
     }
-    all.extend(layers("admin", &trusted, folder, &url, [0, 1, 0, 1]));
+    all.extend(layers(user(), &trusted, folder, &url, [0, 1, 0, 1]));
     all
 }
 
@@ -162,13 +166,13 @@ fn brokerj(port: u16, folder: &Path) -> Vec<Attempt> {
         Attempt {
             name: "the strongest that is offered",
             url: url("amqp", 0),
-            options: ConnectionOptions::new().credentials("guest", "guest"),
+            options: user(),
             expected: Expected::Open(None),
         },
         Attempt {
             name: "SCRAM-SHA-256 from hashes",
             url: url("amqp", 6),
-            options: ConnectionOptions::new().credentials("guest", "guest"),
+            options: user(),
             expected: Expected::Open(None),
         },
         Attempt {
@@ -187,7 +191,13 @@ fn brokerj(port: u16, folder: &Path) -> Vec<Attempt> {
     for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"] {
         all.extend(password(mechanism, "guest", url("amqp", 0)));
     }
-    all.extend(layers("guest", &trusted, folder, &url, [0, 3, 2, 4]));
+    all.extend(layers(
+        ConnectionOptions::new(),
+        &trusted,
+        folder,
+        &url,
+        [0, 3, 2, 4],
+    ));
     all
 }
 
@@ -211,21 +221,17 @@ fn password(mechanism: &'static str, user: &str, url: String) -> [Attempt; 2] {
     ]
 }
 
-/// TLS, WebSocket and both, on the ports of: plain, TLS, ws, wss.
+/// TLS, WebSocket and both, on the ports of: plain, TLS, ws, wss. `web` is who comes by WebSocket: Broker-J's ports of it
+/// let in the anonymous alone.
 fn layers(
-    user: &str,
+    web: ConnectionOptions,
     trusted: &dyn Fn() -> TlsOptions,
     folder: &Path,
     url: &dyn Fn(&str, u16) -> String,
     ports: [u16; 4],
 ) -> Vec<Attempt> {
     let [_, tls, ws, wss] = ports;
-    // Broker-J's ports of WebSocket let in the anonymous alone.
-    let web = match user {
-        "guest" => ConnectionOptions::new(),
-        user => ConnectionOptions::new().credentials(user, user),
-    };
-    let user = ConnectionOptions::new().credentials(user, user);
+    let user = user();
     vec![
         Attempt {
             name: "TLS 1.3",

@@ -49,11 +49,15 @@ pub(super) fn install(cache: &Cache, deadline: Deadline) -> Result<(), String> {
 }
 
 /// Makes an instance on a free port and waits until it takes messages.
-pub(super) fn start(cache: &Cache, deadline: Deadline) -> Result<Broker, String> {
-    let port = process::free_ports(2)?;
+pub(super) fn start(
+    cache: &Cache,
+    certificates: &Path,
+    deadline: Deadline,
+) -> Result<Broker, String> {
+    let port = process::free_ports(7)?;
     let folder = RunFolder::new(&cache.folder("artemis-runs"), port)?;
     create(cache, folder.path(), deadline)?;
-    configure(folder.path(), port)?;
+    configure(folder.path(), port, certificates)?;
     let mut command = Command::new(folder.path().join("bin/artemis"));
     // The script replaces itself by the virtual machine: the id that is held is the broker's.
     command.arg("run").env("JAVA_ARGS", JAVA_ARGS);
@@ -88,7 +92,7 @@ fn create(cache: &Cache, folder: &Path, deadline: Deadline) -> Result<(), String
 }
 
 /// Replaces what `create` wrote by our own configuration.
-fn configure(folder: &Path, port: u16) -> Result<(), String> {
+fn configure(folder: &Path, port: u16, certificates: &Path) -> Result<(), String> {
     let data = shell::root().join("amqp-client/interop/artemis");
     let etc = folder.join("etc");
     let read = |name: &str| {
@@ -98,6 +102,12 @@ fn configure(folder: &Path, port: u16) -> Result<(), String> {
     let values = [
         ("PORT", port.to_string()),
         ("LENIENT", (port + 1).to_string()),
+        ("SECURE", (port + 2).to_string()),
+        ("TLS", (port + 3).to_string()),
+        ("TLS12", (port + 4).to_string()),
+        ("OTHER", (port + 5).to_string()),
+        ("EXPIRED", (port + 6).to_string()),
+        ("CERTS", certificates.display().to_string()),
         ("DATA", store),
     ];
     install::write_template(&read("broker.xml")?, &values, &etc.join("broker.xml"))?;
@@ -108,7 +118,12 @@ fn configure(folder: &Path, port: u16) -> Result<(), String> {
         &etc.join("artemis-users.properties"),
     )?;
     install::write_template(
-        "all = guest,anonymous\n",
+        "client = CN=client\n",
+        &[],
+        &etc.join("cert-users.properties"),
+    )?;
+    install::write_template(
+        "all = guest,anonymous,client\n",
         &[],
         &etc.join("artemis-roles.properties"),
     )
