@@ -6,6 +6,7 @@
 mod access;
 mod authenticate;
 mod link;
+mod router;
 
 use std::net::SocketAddr;
 
@@ -14,6 +15,7 @@ use tokio::sync::{Mutex, mpsc};
 
 pub use access::Access;
 pub use link::{AcceptOptions, IncomingLink, Link};
+pub use router::{Request, Router};
 
 use self::authenticate::Judge;
 use crate::error::{Error, ErrorScope};
