@@ -11,6 +11,7 @@ mod nodes;
 mod outcomes;
 mod relay;
 mod sharing;
+mod stress;
 mod termini;
 
 use std::future::Future;
