@@ -204,6 +204,9 @@ fn a_closing_detach_that_crosses_ours_is_answered_by_attaching_and_closing() {
     assert_eq!((again.name.as_ref(), again.role), ("A", Role::Sender));
     let closing = peer.detach();
     assert_eq!((closing.handle, closing.closed), (again.handle, true));
+    // Both frames are answered; only then is the handle free.
+    peer.send(0, attach("A", 0, Role::Receiver));
+    peer.send(0, detach(0, true));
     peer.quiet();
     assert_eq!(peer.engine.counts(), (1, 0));
 }

@@ -322,6 +322,19 @@ impl Connection {
         }
     }
 
+    /// A frame on a channel without session. Behind an own close it may belong to one whose begin was
+    /// not answered any more. [CON-17] [CON-61]
+    fn no_session(&self, channel: u16) -> Result<(), Violation> {
+        match self.local {
+            Local::CloseOwed(_) | Local::Closed => Ok(()),
+            _ => Err(Violation::connection(
+                ErrorCondition::NotAllowed,
+                "2.5.1",
+                format!("a frame on channel {channel}, which has no session"),
+            )),
+        }
+    }
+
     /// Hands a frame to its session; a mistake in it is answered at its own scope.
     fn in_session(
         &mut self,
@@ -330,7 +343,7 @@ impl Connection {
         f: impl FnOnce(&mut Session, &mut std::collections::VecDeque<Event>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let Some(key) = key else {
-            return Err(no_session(channel));
+            return self.no_session(channel);
         };
         let result = self.with(key, |session, events| {
             if session.discarding {
@@ -471,7 +484,9 @@ impl Connection {
         channel: u16,
         end: amqp_types::transport::End,
     ) -> Result<(), Violation> {
-        let key = session.ok_or_else(|| no_session(channel))?;
+        let Some(key) = session else {
+            return self.no_session(channel);
+        };
         self.inputs[usize::from(channel)] = None;
         self.with(key, |session, events| session.on_end(end, events));
         self.collect(key);
@@ -524,13 +539,4 @@ fn take_frame(buf: &mut BytesMut, kind: u8, max: u32) -> Result<Option<Frame>, V
 
 fn not_allowed(detail: &'static str) -> Violation {
     Violation::connection(ErrorCondition::NotAllowed, "2.4.1", detail)
-}
-
-/// [CON-17]
-fn no_session(channel: u16) -> Violation {
-    Violation::connection(
-        ErrorCondition::NotAllowed,
-        "2.5.1",
-        format!("a frame on channel {channel}, which has no session"),
-    )
 }

@@ -553,6 +553,8 @@ impl Session {
         if detach.closed && matches!(link.local, Local::Detached { closed: false }) {
             // It crossed our detach, which kept the link: it is closed by attaching it once more
             // and closing it. [LNK-22]
+            // The partner answers both frames; until then the handle is not free.
+            link.remote = Remote::Unattached;
             link.attach_and_detach(true);
             self.owe(key);
             events.push_back(Event::LinkDetached {

@@ -216,7 +216,8 @@ impl Session {
 
     /// The session's part of every flow; telling the window renews it. [SES-27] [SES-28]
     fn flow(&mut self) -> Flow {
-        self.incoming_window = self.open_window();
+        // What was announced is never taken back: it may be on its way. [SES-24]
+        self.incoming_window = self.open_window().max(self.incoming_window);
         let mut flow = Flow::new(
             self.incoming_window,
             TransferNumber(self.next_outgoing_id),
