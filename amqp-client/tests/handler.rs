@@ -630,3 +630,61 @@ async fn connect(broker: &Broker) -> Connection {
         .await
         .expect("as it should be")
 }
+
+/// Takes longer for a message than the broker bears silence, on one of two connections.
+struct Slow {
+    url: String,
+    log: Log,
+    open: usize,
+}
+
+impl MessagingHandler for Slow {
+    fn on_start(&mut self, event: &StartEvent) -> HandlerResult {
+        event.container().connect(&self.url)?;
+        let busy = event.container().connect(&self.url)?;
+        busy.create_receiver("q")?;
+        busy.create_sender("q")?.send(Message::from("x"))?;
+        Ok(())
+    }
+    fn on_connection_opened(&mut self, _: &ConnectionEvent) -> HandlerResult {
+        self.open += 1;
+        Ok(())
+    }
+    fn on_message(&mut self, event: &MessageEvent) -> HandlerResult {
+        let (_hold, never) = std::sync::mpsc::channel::<()>();
+        assert!(never.recv_timeout(Duration::from_millis(600)).is_err());
+        event.container().stop();
+        Ok(())
+    }
+    fn on_connection_error(&mut self, event: &ConnectionEvent) -> HandlerResult {
+        self.log.add(format!("error {:?}", event.error()));
+        Ok(())
+    }
+    fn on_connection_closed(&mut self, _: &ConnectionEvent) -> HandlerResult {
+        self.log.add("closed");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_slow_callback_misses_no_heartbeat() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let strict =
+        amqp_client::ConnectionOptions::new().idle_time_out(Some(Duration::from_millis(200)));
+    let broker = runtime
+        .block_on(Broker::builder().connection(strict).start())
+        .unwrap();
+    let log = Log::default();
+    let slow = Slow {
+        url: broker.url(),
+        log: log.clone(),
+        open: 0,
+    };
+    let slow = Container::new("slow").run(slow).unwrap();
+    assert_eq!(slow.open, 2);
+    assert_eq!(log.take(), ["closed", "closed"]);
+}

@@ -3,6 +3,7 @@
 //! Decides the shape of the asynchronous API. Handles are cheap clones without protocol logic; each
 //! method states what dropping its future does. The work is the driver's.
 
+mod any;
 mod authenticate;
 mod background;
 mod connection;
