@@ -88,10 +88,6 @@ impl ListenOptions {
 
     async fn layers(
         &self,
-        #[cfg_attr(
-            not(any(feature = "tls", feature = "websocket")),
-            expect(unused_mut, reason = "layers above the stream are features")
-        )]
         mut stream: BoxedStream,
         #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS is a feature"))]
         mut security: Security,
