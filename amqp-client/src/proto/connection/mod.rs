@@ -405,13 +405,16 @@ impl Connection {
             }
             (Scope::Session, Some(key)) => {
                 self.with(key, |session, events| {
-                    // A session that ends already has said so. [SES-09] [SES-15]
                     if session.end(Some(error.clone())) {
                         events.push_back(Event::SessionEnded {
                             session: key,
                             error: Some(error),
                             by_peer: false,
                         });
+                    } else {
+                        // A session that ends already has said so; what follows a frame that made no
+                        // sense makes none either. [SES-09] [SES-11] [SES-15]
+                        session.discarding = true;
                     }
                 });
             }
