@@ -1,18 +1,15 @@
 //! What the engine's events do to the handles.
 //!
-//! Decides who hears of what. Runs of events for one link are handed over together.
-
-use std::sync::Arc;
+//! Decides who hears of what. Runs of events for one link are handed over together. How sessions and
+//! links come and go is left to `endpoints`.
 
 use amqp_types::Value;
-use amqp_types::transport::{self, Attach, Role};
+use amqp_types::transport;
 
 use super::commands::answer;
-use super::{
-    Driver, LinkEntry, LinkShared, Notice, Offer, Opened, SaslStep, SessionEntry, SessionShared,
-};
+use super::{Driver, LinkShared, Notice, Opened, SaslStep, SessionEntry, SessionShared};
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
-use crate::proto::{Event, Key, LinkKey};
+use crate::proto::Event;
 
 impl Driver {
     /// Tells whoever listens in.
@@ -304,182 +301,6 @@ impl Driver {
             self.reason = Some(error);
         }
     }
-
-    fn link_attached(&mut self, link: LinkKey, attach: Box<Attach>) {
-        let Some(entry) = self.links.get_mut(&link) else {
-            // Nobody knows the link any more.
-            self.engine.detach(link, true, None);
-            return;
-        };
-        let refused = match attach.role {
-            Role::Receiver => attach.target.is_none(),
-            Role::Sender => attach.source.is_none(),
-        };
-        if refused {
-            // The reason comes in the detach that follows. [LNK-09]
-            return;
-        }
-        entry.shared.attached(Arc::new((*attach).clone()));
-        let shared = entry.shared.clone();
-        if let Some(reply) = entry.attached.take()
-            && reply.send(Ok(attach)).is_err()
-        {
-            // Whoever asked has given up.
-            self.engine.detach(link, true, None);
-        }
-        self.notice(|| Notice::LinkAttached(shared));
-    }
-
-    fn link_offered(&mut self, link: LinkKey, attach: Box<Attach>) {
-        let session = self
-            .sessions
-            .get(&link.session)
-            .map(|entry| entry.shared.clone());
-        let (true, Some(session)) = (self.offers.is_some() || self.tap.is_some(), session) else {
-            let mirror = Box::new(mirror(&attach));
-            let error = transport::Error::new(transport::ErrorCondition::NotAllowed);
-            self.engine.refuse_link(link, mirror, Box::new(error));
-            return;
-        };
-        // A placeholder until the application answers: the link has to be known for its detach.
-        let shared = LinkShared::Receiver(super::ReceiverShared::new(
-            self.shared.clone(),
-            super::Template {
-                attach: mirror(&attach),
-                resumable: false,
-            },
-            0,
-        ));
-        let entry = LinkEntry {
-            shared,
-            attached: None,
-            detached: Vec::new(),
-            closing: false,
-            stream: None,
-            drained: Vec::new(),
-        };
-        self.links.insert(link, entry);
-        let offer = Offer::Link {
-            link,
-            session,
-            attach,
-        };
-        match &self.tap {
-            Some(tap) => tap.0(Notice::LinkOffered(offer)),
-            None => drop(self.offers.as_ref().map(|offers| offers.send(offer))),
-        }
-    }
-
-    fn link_detached(
-        &mut self,
-        link: LinkKey,
-        closed: bool,
-        error: Option<Box<transport::Error>>,
-        by_peer: bool,
-    ) {
-        let Some(entry) = self.links.remove(&link) else {
-            return;
-        };
-        let local = !by_peer && error.is_none();
-        let reason = if local {
-            Error::closed_locally(ErrorScope::Link)
-        } else {
-            let what = if closed {
-                "the link was closed"
-            } else {
-                "the link was detached"
-            };
-            let initiator = if by_peer || entry.attached.is_some() {
-                Initiator::Remote
-            } else {
-                Initiator::Library
-            };
-            let error = error.map(|error| *error);
-            Error::amqp_error(
-                ErrorKind::LinkDetached,
-                ErrorScope::Link,
-                initiator,
-                what,
-                error,
-            )
-        };
-        // What is left of a link is kept when only the link is gone, not its terminus; an attach
-        // that was refused leaves things as they were.
-        let for_good = (closed || entry.closing) && entry.attached.is_none();
-        entry.shared.finish(&reason, for_good);
-        self.notice(|| Notice::LinkDetached {
-            link: entry.shared.clone(),
-            closed,
-            error: reason.clone(),
-            by_peer,
-        });
-        if let Some(reply) = entry.attached {
-            let _ = reply.send(Err(reason.clone()));
-        }
-        for reply in entry.drained {
-            let _ = reply.send(Err(reason.clone()));
-        }
-        for reply in entry.detached {
-            let result = if reason.condition().is_some() {
-                Err(reason.clone())
-            } else {
-                Ok(())
-            };
-            let _ = reply.send(result);
-        }
-    }
-
-    fn session_ended(&mut self, session: Key, error: Option<Box<transport::Error>>, by_peer: bool) {
-        let Some(entry) = self.sessions.remove(&session) else {
-            return;
-        };
-        let reason = match (error, by_peer) {
-            (None, false) => Error::closed_locally(ErrorScope::Session),
-            (error, by_peer) => {
-                let initiator = if by_peer {
-                    Initiator::Remote
-                } else {
-                    Initiator::Library
-                };
-                Error::amqp_error(
-                    ErrorKind::SessionEnded,
-                    ErrorScope::Session,
-                    initiator,
-                    "the session was ended",
-                    error.map(|error| *error),
-                )
-            }
-        };
-        entry.shared.finish(reason.clone());
-        self.notice(|| Notice::SessionEnded {
-            session: entry.shared.clone(),
-            error: reason.clone(),
-            by_peer,
-        });
-        answer(entry.begun, Err(reason.clone()));
-        for reply in entry.ended {
-            let result = if reason.condition().is_some() {
-                Err(reason.clone())
-            } else {
-                Ok(())
-            };
-            let _ = reply.send(result);
-        }
-        let gone: Vec<LinkKey> = self
-            .links
-            .keys()
-            .filter(|link| link.session == session)
-            .copied()
-            .collect();
-        for link in gone {
-            if let Some(entry) = self.links.remove(&link) {
-                entry.shared.finish(&reason, false);
-                if let Some(reply) = entry.attached {
-                    let _ = reply.send(Err(reason.clone()));
-                }
-            }
-        }
-    }
 }
 
 /// Whether an open announces that its close is coming: a max-frame-size that nobody can use, or the
@@ -493,18 +314,4 @@ fn is_refusal(open: &transport::Open) -> bool {
     };
     open.max_frame_size < transport::MIN_MAX_FRAME_SIZE
         || open.properties.as_ref().is_some_and(announced)
-}
-
-/// Our attach for a link that the peer attached, agreeing with everything.
-pub(crate) fn mirror(attach: &Attach) -> Attach {
-    let role = match attach.role {
-        Role::Sender => Role::Receiver,
-        Role::Receiver => Role::Sender,
-    };
-    let mut mine = Attach::new(attach.name.clone(), attach.handle, role);
-    mine.snd_settle_mode = attach.snd_settle_mode;
-    mine.rcv_settle_mode = attach.rcv_settle_mode;
-    mine.source = attach.source.clone();
-    mine.target = attach.target.clone();
-    mine
 }

@@ -15,6 +15,7 @@ mod authentication;
 mod command;
 mod commands;
 mod dispatch;
+mod endpoints;
 mod link;
 mod notice;
 mod outcomes;
@@ -22,6 +23,7 @@ mod receiver;
 mod sender;
 mod session;
 mod stream;
+mod waits;
 
 use amqp_types::messaging::DeliveryState;
 use std::collections::HashMap;
@@ -42,7 +44,7 @@ pub(crate) use command::{
     AttachOrder, Command, ConnectionShared, LinkShared, Reply, SaslAnswer, SaslStep, reply,
     reply_within,
 };
-pub(crate) use dispatch::mirror;
+pub(crate) use endpoints::mirror;
 pub(crate) use link::{Status, Template};
 pub(crate) use notice::{Notice, Tap};
 pub(crate) use receiver::ReceiverShared;

@@ -1,7 +1,8 @@
 //! The sending end of a link: an outbox of encoded messages, and the outcomes that come back.
 //!
 //! Decides how messages and outcomes cross between tasks: in batches, under one short lock a link,
-//! without an allocation for each. Credit and windows are the engine's. Sections 2.6.7, 2.6.12.
+//! without an allocation for each. What can be waited for is in
+//! `waits`; credit and windows are the engine's. Sections 2.6.7, 2.6.12.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,7 +36,7 @@ pub(crate) struct Room {
 #[derive(Debug)]
 pub(crate) struct SenderShared {
     pub(crate) name: amqp_types::Str,
-    room: Room,
+    pub(super) room: Room,
     pub(super) template: Template,
     state: Mutex<SenderState>,
     /// Woken when there is room again, when credit changes and when the link is over.
@@ -346,90 +347,6 @@ impl SenderShared {
         self.changed.notify_waiters();
     }
 
-    /// Waits for outcomes of messages that were enqueued to have them collected, and takes them all.
-    pub(crate) async fn collect(&self, outcomes: &mut Vec<(u64, Outcome)>) -> Result<(), Error> {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            {
-                let mut state = self.lock();
-                if !state.collected.is_empty() {
-                    outcomes.append(&mut state.collected);
-                    return Ok(());
-                }
-                if let Status::Over(error) = &state.status {
-                    return Err(error.clone());
-                }
-            }
-            changed.await;
-        }
-    }
-
-    /// Takes the outcomes that there are.
-    pub(crate) fn try_collect(&self, outcomes: &mut Vec<(u64, Outcome)>) {
-        outcomes.append(&mut self.lock().collected);
-    }
-
-    /// Waits until `ready` holds or the link is over.
-    async fn wait<R>(&self, mut ready: impl FnMut(&SenderState) -> Option<R>) -> Result<R, Error> {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            {
-                let state = self.lock();
-                if let Some(result) = ready(&state) {
-                    return Ok(result);
-                }
-                if let Status::Over(error) = &state.status {
-                    return Err(error.clone());
-                }
-            }
-            changed.await;
-        }
-    }
-
-    /// Waits for room in the outbox.
-    pub(crate) async fn wait_room(&self) -> Result<(), Error> {
-        let room = self.room;
-        self.wait(|state| {
-            (state.messages < room.messages && state.bytes < room.bytes).then_some(())
-        })
-        .await
-    }
-
-    /// Waits until nothing is queued or unsettled any more.
-    pub(crate) async fn wait_settled(&self) -> Result<(), Error> {
-        self.wait(|state| (state.messages == 0).then_some(())).await
-    }
-
-    /// Waits until everything that was enqueued has been written.
-    pub(crate) async fn wait_flushed(&self) -> Result<(), Error> {
-        self.wait(|state| (state.transmitted >= state.enqueued).then_some(()))
-            .await
-    }
-
-    /// Waits until the peer would take another message at once; answers how many.
-    pub(crate) async fn wait_credit(&self) -> Result<u32, Error> {
-        self.wait(|state| Some(state.free_credit()).filter(|credit| *credit > 0))
-            .await
-    }
-
-    /// Waits until free credit or drain differ from what is known.
-    pub(crate) async fn wait_flow(&self, credit: u32, drain: bool) -> Result<(), Error> {
-        self.wait(|state| ((state.free_credit(), state.drain) != (credit, drain)).then_some(()))
-            .await
-    }
-
-    /// Waits until the link is over.
-    pub(crate) async fn wait_over(&self) -> Error {
-        match self.wait(|_| None::<std::convert::Infallible>).await {
-            Ok(never) => match never {},
-            Err(error) => error,
-        }
-    }
-
     /// Credit that no enqueued message is going to use.
     pub(crate) fn credit(&self) -> u32 {
         self.lock().free_credit()
@@ -514,7 +431,7 @@ impl SenderShared {
 }
 
 impl SenderState {
-    fn free_credit(&self) -> u32 {
+    pub(super) fn free_credit(&self) -> u32 {
         let queued = u32::try_from(self.enqueued - self.transmitted).unwrap_or(u32::MAX);
         self.credit.saturating_sub(queued)
     }

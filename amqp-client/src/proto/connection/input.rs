@@ -1,21 +1,17 @@
-//! Octets that come in: protocol headers, SASL frames, AMQP frames.
+//! Octets that come in: AMQP frames, and whatever the layers below take first.
 //!
 //! Decides which layer an octet belongs to and routes each frame to its session by the partner's
 //! channel. Sections 2.2, 2.3, 2.4.
 
 use std::time::Instant;
 
-use amqp_types::security::SaslFrame;
 use amqp_types::transport::{Attach, Begin, Close, ErrorCondition, Open, Performative};
 use amqp_types::{Decode, DecodeError, Decoder};
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::super::event::Event;
 use super::super::fragment::Fragment;
-use super::super::frame::{
-    AMQP_FRAME, FrameHeader, HeaderParse, MIN_MAX_FRAME_SIZE, ProtocolId, SASL_FRAME,
-};
-use super::super::sasl::{Sasl, SaslProgress};
+use super::super::frame::{AMQP_FRAME, FrameHeader, MIN_MAX_FRAME_SIZE};
 use super::super::session::{RemoteSession, Session};
 use super::super::violation::Violation;
 use super::{Connection, Key, Local, Reading, Remote, Side};
@@ -56,131 +52,6 @@ impl Connection {
         self.reading = Reading::Nothing;
         self.finished = true;
         expected
-    }
-
-    /// Reads a protocol header and changes layers. [CON-04] [CON-05] [CON-07] [CON-08]
-    fn read_header(&mut self, buf: &mut BytesMut) -> Result<bool, Violation> {
-        let parsed = ProtocolId::parse(buf);
-        let acceptable = match parsed {
-            HeaderParse::Partial => return Ok(false),
-            HeaderParse::Whole(id) => self.is_due(id).then_some(id),
-            HeaderParse::Version(..) | HeaderParse::Foreign => None,
-        };
-        let Some(id) = acceptable else {
-            if self.side == Side::Listener {
-                // What would have been accepted is the whole answer.
-                let offer = match &self.sasl {
-                    Some(_) if !self.sasl_entered && !self.amqp_header => ProtocolId::Sasl,
-                    _ => ProtocolId::Amqp,
-                };
-                self.headers.push(offer);
-            }
-            // The stream ends behind our header; what the partner sends is not looked at. [CON-09]
-            self.reading = Reading::Nothing;
-            self.finished = true;
-            let shown = &buf[..buf.len().min(8)];
-            let detail = format!(
-                "the protocol header {} is not acceptable",
-                shown.escape_ascii()
-            );
-            let violation = Violation::connection(ErrorCondition::NotImplemented, "2.2", detail);
-            self.events.push_back(Event::Violated(violation));
-            return Ok(false);
-        };
-        buf.advance(8);
-        match id {
-            ProtocolId::Sasl => {
-                if self.side == Side::Listener {
-                    self.headers.push(ProtocolId::Sasl);
-                    self.sasl_entered = true;
-                }
-                self.reading = Reading::Sasl;
-            }
-            _ => {
-                self.start_amqp();
-                self.reading = Reading::Amqp;
-            }
-        }
-        Ok(true)
-    }
-
-    /// Whether this header may come now.
-    fn is_due(&self, id: ProtocolId) -> bool {
-        match (id, self.side) {
-            // [SASL-18]: once in a connection.
-            (ProtocolId::Sasl, Side::Listener) => {
-                self.sasl.is_some() && !self.amqp_header && !self.sasl_entered
-            }
-            (ProtocolId::Sasl, Side::Client) => self.sasl.is_some() && !self.amqp_header,
-            (ProtocolId::Amqp, Side::Listener) => {
-                self.sasl.is_none() || !self.sasl_required || self.sasl_succeeded()
-            }
-            (ProtocolId::Amqp, Side::Client) => self.amqp_header,
-            (ProtocolId::Tls, _) => false,
-        }
-    }
-
-    fn sasl_succeeded(&self) -> bool {
-        matches!(&self.sasl, Some(Sasl::Server(s)) if s.progress() == SaslProgress::Succeeded)
-    }
-
-    /// From here on AMQP is spoken: the header is owed, and a client's open behind it.
-    pub(super) fn start_amqp(&mut self) {
-        if !self.amqp_header {
-            self.amqp_header = true;
-            self.headers.push(ProtocolId::Amqp);
-            if self.side == Side::Client && matches!(self.local, Local::Waiting) {
-                self.local = Local::OpenOwed;
-            }
-        }
-    }
-
-    /// Reads one SASL frame: exactly one value, of a type of this layer. [SASL-04] [SASL-05] [SASL-22] [FRM-20]
-    fn read_sasl(&mut self, buf: &mut BytesMut) -> Result<bool, Violation> {
-        if self.sasl.as_ref().is_some_and(Sasl::is_deciding) {
-            return Ok(false);
-        }
-        let Some(frame) = take_frame(buf, SASL_FRAME, self.config.max_sasl_frame_size)? else {
-            return Ok(false);
-        };
-        if frame.body.is_empty() {
-            // [SASL-06]
-            return Err(Violation::connection(
-                ErrorCondition::FramingError,
-                "5.3.1",
-                "an empty SASL frame",
-            ));
-        }
-        let mut decoder = Decoder::with_limits(&frame.body, self.config.decode);
-        let decoded = SaslFrame::decode(&mut decoder)
-            .and_then(|decoded| decoder.finish().map(|()| decoded))
-            .map_err(|error| Violation::decode(&error, "5.3.2"))?;
-        let Some(sasl) = &mut self.sasl else {
-            return Ok(true);
-        };
-        let events = &mut self.events;
-        let progress = sasl.on_frame(decoded, &mut |event| events.push_back(event))?;
-        self.after_sasl(&progress);
-        Ok(true)
-    }
-
-    /// Changes layers once authentication has been decided: after a failure no header of another
-    /// layer is looked at any more. [SASL-14] [SASL-15]
-    pub(super) fn after_sasl(&mut self, progress: &SaslProgress) {
-        match progress {
-            SaslProgress::Open => {}
-            SaslProgress::Paused => self.reading = Reading::Paused,
-            SaslProgress::Succeeded => {
-                self.reading = Reading::Header;
-                if self.side == Side::Client {
-                    self.start_amqp();
-                }
-            }
-            SaslProgress::Failed => {
-                self.reading = Reading::Nothing;
-                self.finished = true;
-            }
-        }
     }
 
     /// Reads one AMQP frame and hands it on; behind the AMQP header nothing else is read. [CON-10]
@@ -516,13 +387,17 @@ impl Connection {
     }
 }
 
-struct Frame {
+pub(super) struct Frame {
     channel: u16,
-    body: Bytes,
+    pub(super) body: Bytes,
 }
 
 /// Takes a whole frame off the front of `buf`. [FRM-06] [FRM-08]
-fn take_frame(buf: &mut BytesMut, kind: u8, max: u32) -> Result<Option<Frame>, Violation> {
+pub(super) fn take_frame(
+    buf: &mut BytesMut,
+    kind: u8,
+    max: u32,
+) -> Result<Option<Frame>, Violation> {
     let Some(header) = FrameHeader::parse(buf, kind, max)? else {
         return Ok(None);
     };

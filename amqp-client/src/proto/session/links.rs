@@ -1,0 +1,206 @@
+//! The links of a session: how they come, what they owe, how they go.
+//!
+//! Decides which handle a link gets and which link an attach means. What the partner's frames do to a
+//! link is left to `input`. Sections 2.6.1 to 2.6.6.
+
+use std::collections::VecDeque;
+
+use amqp_types::Str;
+use amqp_types::transport::{Attach, Error, ErrorCondition, Handle, Role, SequenceNo};
+
+use super::super::arena::Key;
+use super::super::event::{Event, LinkKey};
+use super::super::link::{End, Link, LinkConfig, Local, Remote, opposite};
+use super::Session;
+use super::resume::tell_unsettled;
+
+impl Session {
+    /// Attaches a link under the lowest free handle. `None` when the handles are used up. [LNK-04] [SES-30]
+    pub(crate) fn attach(&mut self, mut attach: Box<Attach>, config: LinkConfig) -> Option<Key> {
+        let output = self.free_output()?;
+        attach.handle = Handle(output);
+        tell_unsettled(&mut attach, config.resume.as_ref());
+        if attach.role == Role::Sender && attach.initial_delivery_count.is_none() {
+            attach.initial_delivery_count = Some(SequenceNo(0));
+        }
+        let key = self.links.insert(Link::outgoing(attach, output, config));
+        self.outputs[output as usize] = Some(key);
+        self.owe(key);
+        Some(key)
+    }
+
+    /// Accepts a link that the partner attached. Credit that came before is told again.
+    pub(crate) fn accept_link(
+        &mut self,
+        key: Key,
+        mut attach: Box<Attach>,
+        config: LinkConfig,
+        events: &mut VecDeque<Event>,
+    ) {
+        let name = self.name(key);
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        if !matches!(link.local, Local::Offered) {
+            return;
+        }
+        attach.handle = Handle(link.output);
+        tell_unsettled(&mut attach, config.resume.as_ref());
+        if attach.role == Role::Sender && attach.initial_delivery_count.is_none() {
+            attach.initial_delivery_count = Some(SequenceNo(0));
+        }
+        link.accept(attach, config);
+        if let Some(sender) = link.sender()
+            && (sender.credit.credit() > 0 || sender.credit.draining())
+        {
+            events.push_back(Event::Credit {
+                link: name,
+                credit: sender.credit.credit(),
+                drain: sender.credit.draining(),
+            });
+        }
+        self.reconcile(key, events);
+        self.finish_drain(key, events);
+        self.owe(key);
+    }
+
+    /// Refuses a link: an attach without our terminus, and a closing detach behind it. [LNK-08]
+    pub(crate) fn refuse_link(
+        &mut self,
+        key: Key,
+        mut attach: Box<Attach>,
+        error: Box<Error>,
+        events: &mut VecDeque<Event>,
+    ) {
+        match attach.role {
+            Role::Sender => attach.source = None,
+            Role::Receiver => attach.target = None,
+        }
+        self.accept_link(key, attach, LinkConfig::default(), events);
+        self.detach(key, true, Some(error));
+    }
+
+    pub(crate) fn detach(&mut self, key: Key, closed: bool, error: Option<Box<Error>>) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        link.discarding |= error.is_some();
+        if link.detach(closed, error) {
+            if let Some(receiver) = link.receiver()
+                && let Some(assembly) = receiver.assembly.take()
+            {
+                receiver.load.sub(assembly.load());
+                self.load.sub(assembly.load());
+            }
+            self.owe(key);
+        }
+    }
+
+    pub(super) fn free_output(&mut self) -> Option<u32> {
+        let free = self.outputs.iter().position(Option::is_none);
+        let handle = free.unwrap_or(self.outputs.len()) as u32;
+        // Before the partner's begin only handle 0 is sure to be within its range.
+        if handle > self.remote_handle_max.unwrap_or(u32::MAX) || handle > self.config.handle_max {
+            return None;
+        }
+        if free.is_none() {
+            self.outputs.push(None);
+        }
+        Some(handle)
+    }
+
+    pub(super) fn free_link(&mut self, key: Key) {
+        if let Some(link) = self.links.remove(key) {
+            if let Some(slot) = self.outputs.get_mut(link.output as usize)
+                && *slot == Some(key)
+            {
+                *slot = None;
+            }
+            if let End::Receiver(receiver) = &link.end {
+                // What nobody will take any more is no reason to hold the partner back.
+                self.load.sub(receiver.load);
+                self.judge_window();
+            }
+            self.sent.extract(|_, sent| sent.link == key);
+            self.held.extract(|_, held| held.link == key);
+        }
+    }
+
+    pub(super) fn link_by_input(&self, handle: u32) -> Option<Key> {
+        self.inputs.get(handle as usize).copied().flatten()
+    }
+
+    /// Whether a link of ours waits for an attach of this name. [LNK-02]
+    pub(crate) fn awaits(&self, name: &Str, mine: Role) -> bool {
+        self.find_link(name, mine).is_some()
+    }
+
+    /// Whether an attach is legal and no answer to ours, so that it may take a link over. [LNK-05]
+    pub(crate) fn takes_over(&self, attach: &Attach) -> bool {
+        !self.discarding
+            && !self.is_ending()
+            && attach.handle.0 <= self.config.handle_max
+            && self.link_by_input(attach.handle.0).is_none()
+            && !self.awaits(&attach.name, opposite(attach.role))
+    }
+
+    /// Gives up a link that the partner attaches anew elsewhere. [LNK-05]
+    pub(crate) fn steal(&mut self, attach: &Attach, events: &mut VecDeque<Event>) {
+        let mine = opposite(attach.role);
+        let taken = self
+            .links
+            .iter()
+            .find(|(_, link)| link.role() == mine && link.name == attach.name && link.is_whole());
+        if let Some((key, _)) = taken {
+            let mut error = Error::new(ErrorCondition::Stolen);
+            error.description = Some("the link is attached elsewhere (section 2.6.1)".into());
+            let error = Box::new(error);
+            self.detach(key, true, Some(error.clone()));
+            events.push_back(Event::LinkDetached {
+                link: self.name(key),
+                closed: true,
+                error: Some(error),
+                by_peer: false,
+            });
+        }
+    }
+
+    pub(super) fn find_link(&self, name: &Str, role: Role) -> Option<Key> {
+        self.links
+            .iter()
+            .find(|(_, link)| {
+                link.role() == role && link.name == *name && link.remote == Remote::Unattached
+            })
+            .map(|(key, _)| key)
+    }
+
+    pub(super) fn owe(&mut self, key: Key) {
+        if let Some(link) = self.links.get_mut(key)
+            && !link.listed
+        {
+            link.listed = true;
+            self.owing.push(key);
+        }
+    }
+
+    /// Puts a sender into the queue of those that are served, if it has work.
+    pub(super) fn make_ready(&mut self, key: Key) {
+        if let Some(link) = self.links.get_mut(key)
+            && let End::Sender(sender) = &mut link.end
+            && !sender.ready
+            && (sender.progress.is_some() || !sender.queue.is_empty())
+            && matches!(link.local, Local::Attached)
+            && link.remote == Remote::Attached
+        {
+            sender.ready = true;
+            self.ready.push_back(key);
+        }
+    }
+
+    pub(super) fn name(&self, link: Key) -> LinkKey {
+        LinkKey {
+            session: self.key,
+            link,
+        }
+    }
+}

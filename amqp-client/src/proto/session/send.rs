@@ -1,0 +1,114 @@
+//! What the application asks of a link that it sends on.
+//!
+//! Decides what waits to be sent and when a drain is over. Making transfers of it is left to
+//! `transfer_out`. Sections 2.6.7, 2.6.14.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::super::arena::Key;
+use super::super::delivery::{Outgoing, StreamEnd};
+use super::super::event::Event;
+use super::super::link::Link;
+use super::Session;
+
+impl Session {
+    /// Queues messages on a sending link.
+    pub(crate) fn send(&mut self, key: Key, messages: impl IntoIterator<Item = Outgoing>) {
+        if let Some(sender) = self.links.get_mut(key).and_then(Link::sender) {
+            sender.queue.extend(messages);
+            self.make_ready(key);
+        }
+    }
+
+    /// A part of a message that is streamed, or its end.
+    pub(crate) fn stream(
+        &mut self,
+        key: Key,
+        seq: u64,
+        part: Option<Bytes>,
+        end: Option<StreamEnd>,
+    ) {
+        let Some(sender) = self.links.get_mut(key).and_then(Link::sender) else {
+            return;
+        };
+        let begun = sender
+            .progress
+            .as_ref()
+            .is_some_and(|p| p.message.seq == seq);
+        if !begun
+            && sender
+                .queue
+                .binary_search_by_key(&seq, |message| message.seq)
+                .is_err()
+        {
+            return;
+        }
+        let stream = sender.streams.entry(seq).or_default();
+        if stream.end.is_none() {
+            stream.parts.extend(part.filter(|part| !part.is_empty()));
+            stream.end = end;
+            if end == Some(StreamEnd::Aborted) {
+                stream.parts.clear();
+            }
+        }
+        self.make_ready(key);
+    }
+
+    /// The application has nothing more to send: a drain that waits for that is done once what is
+    /// queued has been written. [LNK-31]
+    pub(crate) fn drained(&mut self, key: Key, events: &mut VecDeque<Event>) {
+        if let Some(link) = self.links.get_mut(key)
+            && let Some(sender) = link.sender()
+            && sender.credit.draining()
+        {
+            sender.nothing_more = true;
+            self.finish_drain(key, events);
+        }
+    }
+
+    /// Gives the rest of the credit back and answers, when a drain has come to that.
+    pub(super) fn finish_drain(&mut self, key: Key, events: &mut VecDeque<Event>) {
+        let name = self.name(key);
+        if let Some(link) = self.links.get_mut(key)
+            && link.may_finish_drain()
+            && let Some(sender) = link.sender()
+        {
+            // Also when the last message used the last credit: the partner waits for an answer.
+            sender.credit.drained();
+            sender.nothing_more = false;
+            sender.drain_answered = true;
+            link.flow_owed = true;
+            events.push_back(Event::Credit {
+                link: name,
+                credit: 0,
+                drain: true,
+            });
+            self.owe(key);
+        }
+    }
+
+    /// Owes the partner the link's flow state.
+    pub(super) fn answer_flow(&mut self, key: Key) {
+        if let Some(link) = self.links.get_mut(key) {
+            link.flow_owed = true;
+            self.owe(key);
+        }
+    }
+
+    /// Takes a message back that has not been handed to the transport. Answers whether it was there.
+    pub(crate) fn withdraw(&mut self, key: Key, seq: u64) -> bool {
+        let Some(sender) = self.links.get_mut(key).and_then(Link::sender) else {
+            return false;
+        };
+        let before = sender.queue.len();
+        if let Ok(at) = sender
+            .queue
+            .binary_search_by_key(&seq, |message| message.seq)
+        {
+            sender.queue.remove(at);
+        }
+        sender.queue.len() < before
+    }
+}
