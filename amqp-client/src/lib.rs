@@ -15,13 +15,12 @@ pub mod config;
 mod deadlines;
 mod driver;
 mod error;
+pub mod guide;
 pub mod handler;
 mod handles;
 pub mod listener;
 pub mod proto;
 pub mod sasl;
-#[doc = include_str!("../docs/security.md")]
-pub mod security {}
 mod secret;
 pub mod transport;
 

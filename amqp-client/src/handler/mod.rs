@@ -48,9 +48,6 @@
 //! Decides the order and the conditions of callbacks, which [`MessagingHandler`] states one by one. It
 //! stands on [`handles`](crate) and [`listener`](crate::listener), whose types can be mixed in.
 
-#[doc = include_str!("../../docs/coming-from-proton.md")]
-pub mod coming_from_proton {}
-
 mod accept;
 mod callbacks;
 mod connection;

@@ -85,6 +85,7 @@ const ORDERS: &[Order] = &[
             "handler",
             "config",
             "blocking",
+            "guide",
         ],
         strangers: &[("proto", "transport")],
     },
