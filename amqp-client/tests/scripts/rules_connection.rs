@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use amqp_client::proto::{Event, LinkConfig, SessionConfig};
+use amqp_client::proto::{Connection, Event, LinkConfig, SessionConfig};
 use amqp_client::types::transport::{
     Close, Error, ErrorCondition, Fields, Milliseconds, Open, Role,
 };
 use amqp_client::types::{Symbol, Value};
+use bytes::BytesMut;
 
 use crate::support::frames::{AMQP, frame, raw_frame};
 use crate::support::{Peer, attach, begin, config, first_transfer, flow, hex, message, outgoing};
@@ -516,4 +517,28 @@ fn what_is_owed_after_the_own_close_is_not_written() {
     peer.send(0, Close::default());
     peer.quiet();
     assert!(peer.engine.is_finished());
+}
+
+#[test]
+fn what_is_kept_of_an_open_and_an_attach_keeps_no_read_buffer() {
+    let now = std::time::Instant::now();
+    let mut engine = Connection::listener(now, config(), None, false);
+    let mut octets = BytesMut::from(&AMQP[..]);
+    octets.extend_from_slice(&frame(0, &Open::new("a container"), &[]));
+    octets.extend_from_slice(&frame(0, &begin(0), &[]));
+    octets.extend_from_slice(&frame(0, &attach("a link", 0, Role::Sender), &[]));
+    let buffer = octets.as_ptr_range();
+    engine
+        .handle_input(now, &mut octets)
+        .expect("nothing is wrong");
+    let mut kept = Vec::new();
+    while let Some(event) = engine.poll_event() {
+        match event {
+            Event::Opened(open) => kept.push(open.container_id),
+            Event::LinkIncoming { attach, .. } => kept.push(attach.name),
+            _ => {}
+        }
+    }
+    assert_eq!(kept, ["a container", "a link"]);
+    assert!(!kept.iter().any(|text| buffer.contains(&text.as_ptr())));
 }

@@ -287,7 +287,9 @@ impl Connection {
                 format!("the capability {missing} is required and not offered"),
             ));
         }
-        self.events.push_back(Event::Opened(open));
+        // It is kept as long as the connection: the buffer that it was read from is not.
+        self.events
+            .push_back(Event::Opened(Box::new(open.to_compact())));
         Ok(())
     }
 

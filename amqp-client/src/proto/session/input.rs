@@ -57,6 +57,8 @@ impl Session {
                 "an attach of a sender needs initial-delivery-count",
             ));
         }
+        // It is kept as long as the link: the buffer that it was read from is not.
+        let attach = Box::new(attach.to_compact());
         let mine = opposite(attach.role);
         let known = self.find_link(&attach.name, mine);
         let key = match known {
@@ -79,7 +81,6 @@ impl Session {
         }
         self.inputs[handle as usize] = Some(key);
         let name = self.name(key);
-        let attach = Box::new(attach);
         if known.is_some() {
             if let Some(link) = self.links.get_mut(key) {
                 link.on_remote_attach(&attach);
