@@ -75,6 +75,9 @@ pub(crate) enum Command {
         error: Option<Box<transport::Error>>,
         reply: Option<Reply<()>>,
     },
+    /// A detached link is attached elsewhere, or never again: what is said of its deliveries does not
+    /// count any more.
+    Forget(LinkKey),
     /// A sender has messages in its outbox.
     Outbox(Arc<SenderShared>),
     /// A part of a streamed message, or its end.

@@ -5,9 +5,11 @@
 use amqp_types::transport::Attach;
 
 use super::receiver::Settlement;
-use super::{AttachOrder, Command, Driver, LinkEntry, Notice, SessionEntry, SessionShared};
+use super::{
+    AttachOrder, Command, Driver, LinkEntry, LinkShared, Notice, SessionEntry, SessionShared,
+};
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
-use crate::proto::Load;
+use crate::proto::{Key, LinkKey, Load};
 
 impl Driver {
     pub(super) fn take_commands(&mut self) {
@@ -112,6 +114,7 @@ impl Driver {
                     attach,
                     config,
                 } = order;
+                self.leaves(&shared, link.session);
                 shared.attach(link);
                 if let Some(entry) = self.links.get_mut(&link) {
                     entry.shared = shared;
@@ -141,8 +144,14 @@ impl Driver {
                         entry.detached.extend(reply);
                     }
                 }
-                None => answer(reply, Ok(())),
+                None => {
+                    if closed && let Some(key) = link.detached() {
+                        self.forget(key);
+                    }
+                    answer(reply, Ok(()));
+                }
             },
+            Command::Forget(link) => self.forget(link),
             Command::Credit { link, credit } => {
                 if let Some(key) = link.key() {
                     self.engine.set_credit(key, credit);
@@ -192,6 +201,22 @@ impl Driver {
         }
     }
 
+    /// A detached link is attached again: under a new key, in its session or another one.
+    fn leaves(&mut self, link: &LinkShared, session: Key) {
+        if let Some(former) = link.detached()
+            && self.suspended.remove(&former).is_some()
+            && former.session != session
+        {
+            self.engine.forget(former);
+        }
+    }
+
+    fn forget(&mut self, link: LinkKey) {
+        if self.suspended.remove(&link).is_some() {
+            self.engine.forget(link);
+        }
+    }
+
     fn attach(
         &mut self,
         session: &SessionShared,
@@ -203,9 +228,10 @@ impl Driver {
             attach,
             config,
         } = order;
-        let key = session
-            .key()
-            .and_then(|key| self.engine.attach(key, attach, config));
+        let key = session.key().and_then(|key| {
+            self.leaves(&shared, key);
+            self.engine.attach(key, attach, config)
+        });
         match key {
             Some(key) => {
                 shared.attach(key);

@@ -3,13 +3,18 @@
 //! Decides who hears of what. Runs of events for one link are handed over together. How sessions and
 //! links come and go is left to `endpoints`.
 
+use std::sync::Arc;
+
 use amqp_types::Value;
 use amqp_types::transport;
 
 use super::commands::answer;
-use super::{Driver, LinkShared, Notice, Opened, SaslStep, SessionEntry, SessionShared};
+use super::{
+    Driver, LinkShared, Notice, Opened, ReceiverShared, SaslStep, SenderShared, SessionEntry,
+    SessionShared,
+};
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
-use crate::proto::Event;
+use crate::proto::{Event, LinkKey};
 
 impl Driver {
     /// Tells whoever listens in.
@@ -17,6 +22,27 @@ impl Driver {
         if let Some(tap) = &self.tap {
             tap.0(notice());
         }
+    }
+
+    /// A sender that is attached, or detached and not closed. [PRF-23]
+    fn sender(&self, link: LinkKey) -> Option<&Arc<SenderShared>> {
+        match self.shared_of(link)? {
+            LinkShared::Sender(sender) => Some(sender),
+            LinkShared::Receiver(_) => None,
+        }
+    }
+
+    /// The same of a receiver.
+    fn receiver(&self, link: LinkKey) -> Option<&Arc<ReceiverShared>> {
+        match self.shared_of(link)? {
+            LinkShared::Receiver(receiver) => Some(receiver),
+            LinkShared::Sender(_) => None,
+        }
+    }
+
+    fn shared_of(&self, link: LinkKey) -> Option<&LinkShared> {
+        let attached = self.links.get(&link).map(|entry| &entry.shared);
+        attached.or_else(|| self.suspended.get(&link))
     }
 
     // ---- events ------------------------------------------------------------------------------
@@ -42,9 +68,7 @@ impl Driver {
                             }
                         }
                     }
-                    if let Some(LinkShared::Receiver(receiver)) =
-                        self.links.get(&link).map(|l| &l.shared)
-                    {
+                    if let Some(receiver) = self.receiver(link).cloned() {
                         let count = self.deliveries.len();
                         receiver.deliver(&mut self.deliveries);
                         self.notice(|| Notice::Deliveries {
@@ -71,9 +95,7 @@ impl Driver {
                             }
                         }
                     }
-                    if let Some(LinkShared::Sender(sender)) =
-                        self.links.get(&link).map(|l| &l.shared)
-                    {
+                    if let Some(sender) = self.sender(link).cloned() {
                         let outcomes = self.tap.as_ref().map(|_| sender.read(&self.outcomes));
                         sender.settled(&mut self.outcomes);
                         if let Some(outcomes) = outcomes {
@@ -101,7 +123,7 @@ impl Driver {
                 settled,
                 settled_bytes,
             } => {
-                if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
+                if let Some(sender) = self.sender(link) {
                     sender.transmitted(count, settled, settled_bytes);
                     self.notice(|| Notice::Sent(sender.clone()));
                 }
@@ -111,49 +133,43 @@ impl Driver {
                 credit,
                 drain,
             } => {
-                if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
+                if let Some(sender) = self.sender(link) {
                     sender.set_credit(credit, drain);
                     self.notice(|| Notice::Flow(sender.clone()));
                 }
             }
             Event::Delivery { link, delivery } => {
-                if let Some(LinkShared::Receiver(receiver)) =
-                    self.links.get(&link).map(|l| &l.shared)
-                {
+                if let Some(receiver) = self.receiver(link) {
                     receiver.deliver(&mut vec![delivery]);
                 }
             }
             Event::Settled { link, seq, state } => {
-                if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
+                if let Some(sender) = self.sender(link) {
                     sender.settled(&mut vec![(seq, state)]);
                 }
             }
             // A state that is not final changes nothing for those who wait for the outcome, and a
             // delivery that its sender settled is settled: later reports on it are ignored.
             Event::Updated { link, seq, state } => {
-                if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
+                if let Some(sender) = self.sender(link) {
                     let link = sender.clone();
                     self.notice(|| Notice::Updated { link, seq, state });
                 }
             }
             Event::DeliverySettled { link, id, state } => {
-                if let Some(LinkShared::Receiver(receiver)) =
-                    self.links.get(&link).map(|l| &l.shared)
-                {
+                if let Some(receiver) = self.receiver(link) {
                     receiver.sender_settled(id);
                     let link = receiver.clone();
                     self.notice(|| Notice::DeliverySettled { link, state });
                 }
             }
             Event::Aborted { link } => {
-                if let Some(LinkShared::Receiver(receiver)) =
-                    self.links.get(&link).map(|l| &l.shared)
-                {
+                if let Some(receiver) = self.receiver(link) {
                     self.notice(|| Notice::Aborted(receiver.clone()));
                 }
             }
             Event::StreamWritten { link, seq, octets } => {
-                if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
+                if let Some(sender) = self.sender(link) {
                     sender.stream_written(seq, octets);
                 }
             }
@@ -178,14 +194,12 @@ impl Driver {
                 }
             }
             Event::Unknown { link, seq } => {
-                if let Some(LinkShared::Sender(sender)) = self.links.get(&link).map(|l| &l.shared) {
+                if let Some(sender) = self.sender(link) {
                     sender.unknown(seq);
                 }
             }
             Event::Resumed { link, tag, id } => {
-                if let Some(LinkShared::Receiver(receiver)) =
-                    self.links.get(&link).map(|l| &l.shared)
-                {
+                if let Some(receiver) = self.receiver(link) {
                     receiver.resumed(&tag, id);
                 }
             }

@@ -115,6 +115,9 @@ impl Driver {
         // that was refused leaves things as they were.
         let for_good = (closed || entry.closing) && entry.attached.is_none();
         entry.shared.finish(&reason, for_good);
+        if entry.shared.detached() == Some(link) {
+            self.suspended.insert(link, entry.shared.clone());
+        }
         self.notice(|| Notice::LinkDetached {
             link: entry.shared.clone(),
             closed,
@@ -178,6 +181,7 @@ impl Driver {
             };
             let _ = reply.send(result);
         }
+        self.suspended.retain(|link, _| link.session != session);
         let gone: Vec<LinkKey> = self
             .links
             .keys()

@@ -141,6 +141,8 @@ pub(crate) struct Driver {
 
     sessions: HashMap<Key, SessionEntry>,
     links: HashMap<LinkKey, LinkEntry>,
+    /// Links that are detached and may be attached again; the peer may still settle their deliveries.
+    suspended: HashMap<LinkKey, LinkShared>,
 
     // Buffers that are kept from turn to turn.
     commands: Vec<Command>,
@@ -194,6 +196,7 @@ impl Driver {
             tap: None,
             sessions: HashMap::new(),
             links: HashMap::new(),
+            suspended: HashMap::new(),
             commands: Vec::new(),
             outbox: Vec::new(),
             work: receiver::ReceiverWork::default(),
@@ -485,6 +488,14 @@ impl LinkShared {
         match self {
             Self::Sender(link) => link.key(),
             Self::Receiver(link) => link.key(),
+        }
+    }
+
+    /// The key of the last attachment of a link that is detached and may be attached again.
+    fn detached(&self) -> Option<LinkKey> {
+        match self {
+            Self::Sender(link) => link.detached(),
+            Self::Receiver(link) => link.detached(),
         }
     }
 }

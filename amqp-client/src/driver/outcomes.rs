@@ -22,6 +22,7 @@ impl SenderShared {
     pub(crate) fn attach(self: &Arc<Self>, key: LinkKey) {
         let mut state = self.lock();
         state.key = Some(key);
+        state.detached = None;
         if !state.outbox.is_empty() && !state.scheduled {
             state.scheduled = true;
             state.connection.push(Command::Outbox(self.clone()));
@@ -162,7 +163,7 @@ impl SenderShared {
         let mut wake = Vec::new();
         {
             let mut state = self.lock();
-            state.key = None;
+            let last = state.key.take();
             state.scheduled = false;
             state.credit = 0;
             if matches!(state.status, Status::Over(_)) {
@@ -173,6 +174,7 @@ impl SenderShared {
             state.note_reached();
             if self.template.resumable && !for_good {
                 state.status = Status::Suspended(error.clone());
+                state.detached = last.or(state.detached);
                 // Streamed messages are not kept: their outcome can not be learnt any more.
                 let SenderState { receipts, kept, .. } = &mut *state;
                 receipts.drain_range(0, u32::MAX, |seq, slot| {

@@ -14,7 +14,7 @@ use super::command::{Command, ConnectionShared};
 use super::link::{Status, Template};
 use super::stream::{PartReader, PartWriter};
 use crate::error::Error;
-use crate::proto::{Incoming, LinkKey, Load, Outstanding, Resume, Tag};
+use crate::proto::{Incoming, LinkKey, Load, Outstanding, Resume, Ring, Tag};
 
 #[derive(Debug)]
 pub(crate) struct ReceiverShared {
@@ -34,7 +34,12 @@ struct ReceiverState {
     /// Deliveries that the application has and the sender does not know the end of, where the link
     /// can be resumed.
     outstanding: HashMap<Tag, Open>,
+    /// Their tags by delivery-id; also while the link is suspended, since the sender may still settle
+    /// them.
+    tags: Ring<Tag>,
     key: Option<LinkKey>,
+    /// The key of the last attachment, while the link is suspended.
+    detached: Option<LinkKey>,
     status: Status,
     remote: Option<Arc<Attach>>,
     queue: VecDeque<Incoming>,
@@ -87,7 +92,9 @@ impl ReceiverShared {
             state: Mutex::new(ReceiverState {
                 connection,
                 outstanding: HashMap::new(),
+                tags: Ring::default(),
                 key: None,
+                detached: None,
                 status: Status::Attaching,
                 remote: None,
                 queue: VecDeque::new(),
@@ -118,6 +125,7 @@ impl ReceiverShared {
                 decided: None,
             };
             state.outstanding.insert(delivery.tag, open);
+            state.tags.push(delivery.id, delivery.tag);
         }
         state.work.load.add(delivery.load());
         if delivery.settled {
@@ -199,6 +207,7 @@ impl ReceiverShared {
                     Some(id) if state.key.is_some() => {
                         if settled {
                             state.outstanding.remove(tag);
+                            state.tags.remove(id);
                         }
                         id
                     }
@@ -217,10 +226,15 @@ impl ReceiverShared {
             return;
         }
         if self.template.resumable && settled {
-            let up_to = |id: u32| (last.wrapping_sub(id) as i32) >= 0;
-            state
-                .outstanding
-                .retain(|_, open| !open.id.is_some_and(up_to));
+            let ReceiverState {
+                tags, outstanding, ..
+            } = &mut *state;
+            let first = tags.iter().next().map(|(id, _)| id);
+            if let Some(first) = first
+                && (last.wrapping_sub(first) as i32) >= 0
+            {
+                tags.drain_range(first, last, |_, tag| outstanding.remove(tag).is_some());
+            }
         }
         state.work.settlements.push(Settlement {
             id: last,
@@ -240,6 +254,10 @@ impl ReceiverShared {
 
     pub(crate) fn key(&self) -> Option<LinkKey> {
         self.lock().key
+    }
+
+    pub(super) fn detached(&self) -> Option<LinkKey> {
+        self.lock().detached
     }
 
     /// The connection that the link belongs to now.
@@ -262,7 +280,13 @@ impl ReceiverShared {
             }
         }
         state.status = Status::Attaching;
-        state.connection = connection;
+        let former = std::mem::replace(&mut state.connection, connection);
+        if !Arc::ptr_eq(&former, &state.connection)
+            && let Some(detached) = state.detached.take()
+        {
+            former.push(Command::Forget(detached));
+        }
+        state.tags = Ring::default();
         let outstanding = state.outstanding.iter().map(|(tag, open)| Outstanding {
             tag: *tag,
             state: open.decided.clone(),
@@ -285,9 +309,12 @@ impl ReceiverShared {
         };
         if let Some(open) = state.outstanding.get_mut(tag) {
             open.id = Some(id);
-            if let Some(outcome) = open.decided.clone() {
+            let decided = open.decided.clone();
+            state.tags.push(id, *tag);
+            if let Some(outcome) = decided {
                 // It was decided while the attach was under way.
                 state.outstanding.remove(tag);
+                state.tags.remove(id);
                 state.report(id, Some(outcome), true);
                 self.schedule(&mut state);
             }
@@ -297,9 +324,10 @@ impl ReceiverShared {
     /// The sender has settled a delivery.
     pub(crate) fn sender_settled(&self, id: u32) {
         if self.template.resumable {
-            self.lock()
-                .outstanding
-                .retain(|_, open| open.id != Some(id));
+            let mut state = self.lock();
+            if let Some(tag) = state.tags.remove(id) {
+                state.outstanding.remove(&tag);
+            }
         }
     }
 
@@ -314,7 +342,9 @@ impl ReceiverShared {
     // ---- the driver's side ----
 
     pub(crate) fn attach(&self, key: LinkKey) {
-        self.lock().key = Some(key);
+        let mut state = self.lock();
+        state.key = Some(key);
+        state.detached = None;
     }
 
     pub(crate) fn attached(&self, remote: Arc<Attach>) {
@@ -351,7 +381,7 @@ impl ReceiverShared {
     pub(crate) fn finish(&self, error: &Error, for_good: bool) {
         {
             let mut state = self.lock();
-            state.key = None;
+            let last = state.key.take();
             state.scheduled = false;
             state.work = ReceiverWork::default();
             if matches!(state.status, Status::Over(_)) {
@@ -364,9 +394,11 @@ impl ReceiverShared {
                     open.id = None;
                 }
                 state.status = Status::Suspended(error.clone());
+                state.detached = last.or(state.detached);
                 return;
             }
             state.outstanding = HashMap::new();
+            state.tags = Ring::default();
             state.status = Status::Over(error.clone());
         }
         self.arrived.notify_one();

@@ -54,6 +54,8 @@ pub(super) struct SenderState {
     pub(super) reached: u64,
     pub(super) resumed: Vec<u64>,
     pub(super) key: Option<LinkKey>,
+    /// The key of the last attachment, while the link is suspended.
+    pub(super) detached: Option<LinkKey>,
     pub(super) status: Status,
     pub(super) remote: Option<Arc<Attach>>,
     pub(super) chunk: BytesMut,
@@ -139,6 +141,7 @@ impl SenderShared {
                 reached: 0,
                 resumed: Vec::new(),
                 key: None,
+                detached: None,
                 status: Status::Attaching,
                 remote: None,
                 chunk: BytesMut::new(),
@@ -361,6 +364,10 @@ impl SenderShared {
         self.lock().key
     }
 
+    pub(super) fn detached(&self) -> Option<LinkKey> {
+        self.lock().detached
+    }
+
     /// The last handle is gone: a suspended link is over, since nobody can resume it.
     pub(crate) fn give_up(&self) {
         if matches!(self.status(), Status::Suspended(_)) {
@@ -389,7 +396,12 @@ impl SenderShared {
             }
         }
         state.status = Status::Attaching;
-        state.connection = connection;
+        let former = std::mem::replace(&mut state.connection, connection);
+        if !Arc::ptr_eq(&former, &state.connection)
+            && let Some(detached) = state.detached.take()
+        {
+            former.push(Command::Forget(detached));
+        }
         let reached = state.reached;
         let unsettled: Vec<Unsettled> = state
             .kept

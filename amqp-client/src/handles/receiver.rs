@@ -239,6 +239,7 @@ impl Receiver {
                 config: LinkConfig {
                     credit: self.inner.credit,
                     resume,
+                    keep: true,
                     ..LinkConfig::default()
                 },
             },

@@ -500,6 +500,7 @@ impl Sender {
                 attach,
                 config: LinkConfig {
                     resume: Some(resume),
+                    keep: true,
                     ..LinkConfig::default()
                 },
             },

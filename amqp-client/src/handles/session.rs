@@ -167,6 +167,7 @@ impl Session {
                 attach,
                 config: LinkConfig {
                     manual_drain,
+                    keep: resumable,
                     ..LinkConfig::default()
                 },
             },
@@ -255,6 +256,7 @@ impl Session {
                 config: LinkConfig {
                     credit,
                     streaming,
+                    keep: resumable,
                     ..LinkConfig::default()
                 },
             },

@@ -278,6 +278,7 @@ impl IncomingLink {
                     manual_drain: options.manual_drain,
                     resume: None,
                     streaming: options.streaming,
+                    keep: options.resumable,
                 },
             },
         });
@@ -302,6 +303,7 @@ impl IncomingLink {
         sender.move_to(self.session_inner());
         let config = LinkConfig {
             resume: Some(resume),
+            keep: true,
             ..LinkConfig::default()
         };
         self.accept_again(LinkShared::Sender(shared), *mine, config);
@@ -328,6 +330,7 @@ impl IncomingLink {
         let config = LinkConfig {
             credit: receiver.credit(),
             resume,
+            keep: true,
             ..LinkConfig::default()
         };
         self.accept_again(LinkShared::Receiver(shared), *mine, config);

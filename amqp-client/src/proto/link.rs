@@ -3,7 +3,7 @@
 //! Decides which frames a link owes and may take. Windows, delivery-ids and the unsettled maps are
 //! the session's. Section 2.6.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use amqp_types::Str;
 use amqp_types::messaging::DeliveryState;
@@ -81,6 +81,13 @@ pub(crate) struct Link {
     pub(crate) told: Told,
     /// Whether the link stands in the session's list of links that owe frames.
     pub(crate) listed: bool,
+    /// Whether its deliveries outlive a detach that does not close. [PRF-23]
+    pub(crate) keep: bool,
+    /// Whether the partner detached with an error.
+    pub(crate) failed: bool,
+    /// The deliveries of the attachment before, by number, that were open when this one began; until
+    /// the partner's attach comes they go on under this link.
+    pub(crate) former: Option<HashSet<u64>>,
     pub(crate) end: End,
 }
 
@@ -112,6 +119,9 @@ pub struct LinkConfig {
     pub streaming: bool,
     /// Deliveries of an earlier attachment, where there was one.
     pub resume: Option<Resume>,
+    /// Whether a detach that does not close leaves the deliveries known, so that what the partner says
+    /// of them still counts, until the link is attached again or `forget` is called. [PRF-23]
+    pub keep: bool,
 }
 
 /// What is left of an earlier attachment of the same link. Section 2.6.13.
@@ -245,6 +255,9 @@ impl Link {
             echo: false,
             told: Told::default(),
             listed: false,
+            keep: config.keep,
+            failed: false,
+            former: None,
             end,
         }
     }
@@ -286,6 +299,7 @@ impl Link {
             }
         }
         self.set_resume(config.resume);
+        self.keep = config.keep;
         self.local = Local::AttachOwed {
             attach,
             then: self.doomed.take(),
@@ -411,6 +425,16 @@ impl Link {
             _ => return false,
         }
         true
+    }
+
+    /// Whether the link is detached on both sides, neither closed nor for an error, and its deliveries
+    /// go on. [PRF-23]
+    pub(crate) fn outlives(&self) -> bool {
+        self.keep
+            && !self.discarding
+            && !self.failed
+            && matches!(self.local, Local::Detached { closed: false })
+            && self.remote == (Remote::Detached { closed: false })
     }
 
     /// Whether neither side needs the link any more, so that its handles are free. [LNK-23]

@@ -15,5 +15,6 @@ mod rules_driver;
 mod rules_link;
 mod rules_sasl;
 mod rules_session;
+mod rules_unsettled;
 mod states;
 mod support;

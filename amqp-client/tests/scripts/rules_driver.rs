@@ -1,98 +1,40 @@
 //! Rules that the handles decide and not the engine, against a scripted peer on an in-memory pipe.
-//! Sections 3.4, 3.5.3.
+//! Sections 2.6.12, 2.7.6, 3.4, 3.5.3.
 
-use amqp_client::types::messaging::{Accepted, Outcome, Released, SourceArchetype};
+use amqp_client::types::messaging::{Accepted, Outcome, Released};
 use amqp_client::types::transport::{
-    Attach, DeliveryNumber, Disposition, Open, Performative, Role,
+    DeliveryNumber, Detach, Disposition, Handle, Performative, Role,
 };
-use amqp_client::{Connection, ConnectionOptions, Container, Message, Sender};
-use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use amqp_client::{Connection, ConnectionOptions, Message, Sender, SenderOptions};
 
-use crate::support::app::answer_to;
-use crate::support::frames::{AMQP, Item, frame, take};
-use crate::support::{begin, flow};
-
-/// The far end of a pipe, frame by frame.
-struct Wire {
-    stream: DuplexStream,
-    read: BytesMut,
-}
-
-impl Wire {
-    /// The next performative that `pick` wants; others are passed over.
-    async fn expect<T>(&mut self, pick: impl Fn(&Performative) -> Option<T>) -> T {
-        loop {
-            while let Some(size) = self.read.first_chunk::<4>() {
-                let size = match self.read.starts_with(b"AMQP") {
-                    true => 8,
-                    false => u32::from_be_bytes(*size) as usize,
-                };
-                if self.read.len() < size {
-                    break;
-                }
-                let mut whole = self.read.split_to(size);
-                if let Some(Item::Frame(_, performative, _)) = take(&mut whole, &mut 0)
-                    && let Some(found) = pick(&performative)
-                {
-                    return found;
-                }
-            }
-            let n = self.stream.read_buf(&mut self.read).await;
-            assert!(n.expect("the pipe is whole") > 0, "the client goes on");
-        }
-    }
-
-    async fn write(&mut self, octets: &[u8]) {
-        self.stream
-            .write_all(octets)
-            .await
-            .expect("the pipe is whole");
-    }
-}
+use crate::support::frames::frame;
+use crate::support::wire::{Wire, source};
 
 /// A sender whose peer's attach names this default outcome.
 async fn sender(default_outcome: Option<Outcome>) -> (Connection, Sender, Wire) {
-    let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    let mut wire = Wire {
-        stream: theirs,
-        read: BytesMut::new(),
-    };
-    let attach = async {
-        let container = Container::new("client");
-        let options = ConnectionOptions::new().without_sasl();
-        let connection = container.connect_stream(ours, options).await;
-        let connection = connection.expect("the connection opens");
-        let sender = connection.create_sender("q").await;
-        (connection, sender.expect("the sender is attached"))
-    };
-    let answer = async {
-        wire.write(&AMQP).await;
-        wire.write(&frame(0, &Open::new("peer"), &[])).await;
-        wire.expect(|p| matches!(p, Performative::Begin(_)).then_some(()))
-            .await;
-        let mut answer = begin(0);
-        answer.remote_channel = Some(0);
-        wire.write(&frame(0, &answer, &[])).await;
-        let mine: Box<Attach> = wire
-            .expect(|p| match p {
-                Performative::Attach(attach) => Some(attach.clone()),
-                _ => None,
-            })
-            .await;
-        let mut answer = answer_to(&mine);
-        if let Some(SourceArchetype::Source(source)) = &mut answer.source {
-            source.default_outcome = default_outcome;
-        }
-        wire.write(&frame(0, &answer, &[])).await;
-        let mut grant = flow(Some(0));
-        grant.next_incoming_id = None;
-        grant.link_credit = Some(10);
-        wire.write(&frame(0, &grant, &[])).await;
-        wire
-    };
-    let ((connection, sender), wire) = tokio::join!(attach, answer);
-    (connection, sender, wire)
+    let (connection, mut wire) = Wire::connected(ConnectionOptions::new()).await;
+    let (sender, _) = tokio::join!(
+        connection.create_sender("q"),
+        wire.answer_attach(|answer| source(answer).default_outcome = default_outcome),
+    );
+    (connection, sender.expect("the sender is attached"), wire)
+}
+
+/// The delivery-id of the client's next transfer.
+async fn sent(wire: &mut Wire) -> DeliveryNumber {
+    wire.expect(|p| match p {
+        Performative::Transfer(transfer) => transfer.delivery_id,
+        _ => None,
+    })
+    .await
+}
+
+/// A receiver's report on a delivery.
+fn report(id: DeliveryNumber, state: Option<Outcome>, settled: bool) -> Disposition {
+    let mut disposition = Disposition::new(Role::Receiver, id);
+    disposition.state = state.map(Into::into);
+    disposition.settled = settled;
+    disposition
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,17 +45,33 @@ async fn settled_without_a_state_is_the_default_outcome() {
     for (default, expected) in [(Some(released.clone()), released), (None, accepted)] {
         let (_connection, sender, mut wire) = sender(default).await;
         let settle = async {
-            let id: DeliveryNumber = wire
-                .expect(|p| match p {
-                    Performative::Transfer(transfer) => transfer.delivery_id,
-                    _ => None,
-                })
-                .await;
-            let mut silent = Disposition::new(Role::Receiver, id);
-            silent.settled = true;
-            wire.write(&frame(0, &silent, &[])).await;
+            let id = sent(&mut wire).await;
+            wire.write(&frame(0, &report(id, None, true), &[])).await;
         };
         let (outcome, ()) = tokio::join!(sender.send(Message::from("m")), settle);
         assert_eq!(outcome.expect("it is settled"), expected);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_learns_what_the_peer_says_after_the_detach() {
+    // tests: [PRF-23]
+    let (connection, mut wire) = Wire::connected(ConnectionOptions::new()).await;
+    let options = SenderOptions::new().name("A").resumable();
+    let (sender, _) = tokio::join!(
+        connection.create_sender_with("q", options),
+        wire.answer_attach(|_| {}),
+    );
+    let sender = sender.expect("the sender is attached");
+    let receipt = sender.enqueue(Message::from("m")).await.expect("room");
+    let id = sent(&mut wire).await;
+    let (detached, ()) = tokio::join!(sender.detach(), async {
+        assert!(!wire.detach().await.closed);
+        wire.write(&frame(0, &Detach::new(Handle(0)), &[])).await;
+    });
+    detached.expect("detached in good order");
+    let released = Outcome::from(Released::default());
+    wire.write(&frame(0, &report(id, Some(released.clone()), true), &[]))
+        .await;
+    assert_eq!(receipt.await.expect("it is settled"), released);
 }

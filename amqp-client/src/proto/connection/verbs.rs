@@ -51,6 +51,11 @@ impl Connection {
         self.with(link.session, |s, _| s.detach(link.link, closed, error));
     }
 
+    /// Forgets the deliveries of a link that is detached and was to keep them. [PRF-23]
+    pub fn forget(&mut self, link: LinkKey) {
+        self.with(link.session, |s, _| s.forget(link.link));
+    }
+
     /// Queues messages on a sending link.
     pub fn send(&mut self, link: LinkKey, messages: impl IntoIterator<Item = Outgoing>) {
         self.with(link.session, |s, _| s.send(link.link, messages));

@@ -224,7 +224,8 @@ impl Session {
         }
     }
 
-    /// States and settlements of a range of deliveries. [PRF-19] [PRF-20] [PRF-21] [PRF-22] [LNK-45]
+    /// States and settlements of a range of deliveries, also of links that are detached and neither
+    /// closed nor in error. [PRF-23] [PRF-19] [PRF-20] [PRF-21] [PRF-22] [LNK-45]
     pub(crate) fn on_disposition(&mut self, disposition: Disposition, events: &mut Events) {
         let first = disposition.first.0;
         let last = disposition.last.map_or(first, |last| last.0);
@@ -251,8 +252,9 @@ impl Session {
                     }
                     // A delivery that is being written goes on to its last transfer. [OUT-06]
                     let state = state.or_else(|| sent.remote.take());
+                    // Nothing is said of a link behind its detach. [LNK-38]
                     let detached = |link: &Link| matches!(link.local, Local::Detached { .. });
-                    if !disposition.settled && !links.get(sent.link).is_some_and(detached) {
+                    if !disposition.settled && !links.get(sent.link).is_none_or(detached) {
                         // The receiver waits for us to settle. [LNK-48]
                         owed.push(id, true, state.clone());
                     }
@@ -265,6 +267,7 @@ impl Session {
                 });
             }
             Role::Sender => {
+                let links = &self.links;
                 let owed = &mut self.received_dispositions;
                 let mut done = Vec::new();
                 self.held.drain_range(first, last, |id, held| {
@@ -272,7 +275,8 @@ impl Session {
                     if !disposition.settled && !terminal {
                         return false;
                     }
-                    if !disposition.settled {
+                    let detached = |link: &Link| matches!(link.local, Local::Detached { .. });
+                    if !disposition.settled && !links.get(held.link).is_none_or(detached) {
                         // The sender decided by itself and waits for us to confirm. [LNK-51]
                         owed.push(id, true, disposition.state.clone());
                     }
@@ -312,6 +316,7 @@ impl Session {
             closed: detach.closed,
         };
         link.input = None;
+        link.failed |= detach.error.is_some();
         if detach.closed && matches!(link.local, Local::Detached { closed: false }) {
             // It crossed our detach, which kept the link: it is closed by attaching it once more
             // and closing it. [LNK-22]

@@ -3,7 +3,7 @@
 //! Decides which handle a link gets and which link an attach means. What the partner's frames do to a
 //! link is left to `input`. Sections 2.6.1 to 2.6.6.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use amqp_types::Str;
 use amqp_types::transport::{Attach, Error, ErrorCondition, Handle, Role, SequenceNo};
@@ -11,8 +11,8 @@ use amqp_types::transport::{Attach, Error, ErrorCondition, Handle, Role, Sequenc
 use super::super::arena::Key;
 use super::super::event::{Event, LinkKey};
 use super::super::link::{End, Link, LinkConfig, Local, Remote, opposite};
-use super::Session;
 use super::resume::tell_unsettled;
+use super::{Former, Session};
 
 impl Session {
     /// Attaches a link under the lowest free handle. `None` when the handles are used up. [LNK-04] [SES-30]
@@ -23,8 +23,10 @@ impl Session {
         if attach.role == Role::Sender && attach.initial_delivery_count.is_none() {
             attach.initial_delivery_count = Some(SequenceNo(0));
         }
+        let resumes = config.resume.is_some();
         let key = self.links.insert(Link::outgoing(attach, output, config));
         self.outputs[output as usize] = Some(key);
+        self.take_former(key, resumes);
         self.owe(key);
         Some(key)
     }
@@ -49,6 +51,7 @@ impl Session {
         if attach.role == Role::Sender && attach.initial_delivery_count.is_none() {
             attach.initial_delivery_count = Some(SequenceNo(0));
         }
+        let resumes = config.resume.is_some();
         link.accept(attach, config);
         if let Some(sender) = link.sender()
             && (sender.credit.credit() > 0 || sender.credit.draining())
@@ -59,6 +62,7 @@ impl Session {
                 drain: sender.credit.draining(),
             });
         }
+        self.take_former(key, resumes);
         self.reconcile(key, events);
         self.finish_drain(key, events);
         self.owe(key);
@@ -121,9 +125,67 @@ impl Session {
                 self.load.sub(receiver.load);
                 self.judge_window();
             }
-            self.sent.extract(|_, sent| sent.link == key);
-            self.held.extract(|_, held| held.link == key);
+            if link.outlives() && self.has_deliveries(key) {
+                self.detached.push(Former {
+                    key,
+                    role: link.role(),
+                    name: link.name,
+                });
+            } else {
+                self.forget_deliveries(key);
+            }
         }
+    }
+
+    fn has_deliveries(&self, key: Key) -> bool {
+        self.sent.iter().any(|(_, sent)| sent.link == key)
+            || self.held.iter().any(|(_, held)| held.link == key)
+    }
+
+    pub(super) fn forget_deliveries(&mut self, key: Key) {
+        self.sent.extract(|_, sent| sent.link == key);
+        self.held.extract(|_, held| held.link == key);
+    }
+
+    /// Nobody wants to know of the deliveries of a detached link any more.
+    pub(crate) fn forget(&mut self, key: Key) {
+        if let Some(at) = self.detached.iter().position(|former| former.key == key) {
+            self.detached.swap_remove(at);
+            self.forget_deliveries(key);
+        }
+    }
+
+    /// A link is attached again: until the partner's attach comes, what it says of the deliveries of
+    /// the attachment before concerns this one. Without resumption they are forgotten. [PRF-23] [LNK-58]
+    fn take_former(&mut self, key: Key, resumes: bool) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let role = link.role();
+        let of_name = |former: &Former| former.role == role && former.name == link.name;
+        let Some(at) = self.detached.iter().position(of_name) else {
+            return;
+        };
+        let former = self.detached.swap_remove(at).key;
+        if !resumes {
+            self.forget_deliveries(former);
+            return;
+        }
+        let mut open = HashSet::new();
+        self.sent.extract(|_, sent| {
+            if sent.link == former {
+                sent.link = key;
+                open.insert(sent.message.seq);
+            }
+            false
+        });
+        link.former = Some(open);
+        self.held.extract(|_, held| {
+            if held.link == former {
+                held.link = key;
+            }
+            false
+        });
     }
 
     pub(super) fn link_by_input(&self, handle: u32) -> Option<Key> {

@@ -17,7 +17,8 @@ mod transmit;
 
 use std::collections::VecDeque;
 
-use amqp_types::transport::{Begin, Error, Handle, TransferNumber};
+use amqp_types::Str;
+use amqp_types::transport::{Begin, Error, Handle, Role, TransferNumber};
 
 use super::arena::{Arena, Key};
 use super::delivery::{Held, Load, Sent};
@@ -79,6 +80,14 @@ pub(crate) enum RemoteSession {
     Ended,
 }
 
+/// A link that is detached and may be attached again. Section 2.6.4.
+#[derive(Debug)]
+struct Former {
+    key: Key,
+    name: Str,
+    role: Role,
+}
+
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) key: Key,
@@ -115,6 +124,8 @@ pub(crate) struct Session {
     expected_delivery_id: Option<u32>,
 
     links: Arena<Link>,
+    /// Links that are detached and whose deliveries are still open. [PRF-23]
+    detached: Vec<Former>,
     /// Links by the partner's handle.
     inputs: Vec<Option<Key>>,
     /// Links by our handle.
@@ -159,6 +170,7 @@ impl Session {
             next_delivery_id: config.next_delivery_id,
             expected_delivery_id: None,
             links: Arena::default(),
+            detached: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
             sent: Default::default(),

@@ -4,7 +4,7 @@
 //! what the receiver makes of resumed transfers. The table itself is [`super::super::resume`].
 //! Sections 2.6.13, 2.7.3.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use amqp_types::Binary;
 use amqp_types::messaging::DeliveryState;
@@ -51,11 +51,24 @@ fn insert(map: &mut UnsettledMap, tag: &Tag, state: Option<DeliveryState>) {
     }
 }
 
-fn target_of<'a>(map: &'a UnsettledMap, tag: &Tag) -> Target<'a> {
-    let found = map.iter().find(|(key, _)| key.as_ref() == tag.as_bytes());
-    match found {
-        Some((_, state)) => Target::Known(state.as_ref()),
-        None => Target::Absent,
+/// The partner's map, by tag.
+struct Index<'a>(HashMap<&'a [u8], Option<&'a DeliveryState>>);
+
+impl<'a> Index<'a> {
+    fn new(map: &'a UnsettledMap) -> Self {
+        let entries = map.iter();
+        Self(
+            entries
+                .map(|(tag, state)| (tag.as_ref(), state.as_ref()))
+                .collect(),
+        )
+    }
+
+    fn target_of(&self, tag: &Tag) -> Target<'a> {
+        match self.0.get(tag.as_bytes()) {
+            Some(state) => Target::Known(*state),
+            None => Target::Absent,
+        }
     }
 }
 
@@ -68,12 +81,22 @@ impl Session {
             return;
         };
         let told = std::mem::take(&mut link.told);
+        // From here on what counts is what the attaches say, and what was settled in between. [PRF-23]
+        let mut settled_since = HashSet::new();
+        if let Some(former) = link.former.take() {
+            settled_since = former;
+            for (_, open) in self.sent.extract(|_, sent| sent.link == key) {
+                settled_since.remove(&open.message.seq);
+            }
+            self.held.extract(|_, held| held.link == key);
+        }
         match &mut link.end {
             End::Sender(sender) => {
                 let Some((unsettled, resend)) = sender.resume.take() else {
                     return;
                 };
                 let queue = &mut sender.queue;
+                let map = told.unsettled.as_ref().map(Index::new);
                 for delivery in unsettled {
                     let Unsettled {
                         message,
@@ -92,9 +115,13 @@ impl Session {
                         settled: 0,
                         settled_bytes: 0,
                     };
-                    let action = match &told.unsettled {
+                    if settled_since.contains(&seq) {
+                        events.push_back(sent);
+                        continue;
+                    }
+                    let action = match &map {
                         _ if !transmitted => Action::SendNew,
-                        Some(map) => action(state.as_ref(), target_of(map, &message.wire_tag())),
+                        Some(map) => action(state.as_ref(), map.target_of(&message.wire_tag())),
                         None if resend => Action::SendNew,
                         None => {
                             events.push_back(sent);
@@ -145,9 +172,9 @@ impl Session {
             End::Receiver(receiver) => {
                 // What the sender does not know any more counts as settled. [LNK-62]
                 let empty = UnsettledMap::default();
-                let map = told.unsettled.as_ref().unwrap_or(&empty);
+                let map = Index::new(told.unsettled.as_ref().unwrap_or(&empty));
                 receiver.resume.retain(|tag, _| {
-                    let known = target_of(map, tag) != Target::Absent || told.incomplete;
+                    let known = map.target_of(tag) != Target::Absent || told.incomplete;
                     if !known {
                         events.push_back(Event::Resumed {
                             link: name,

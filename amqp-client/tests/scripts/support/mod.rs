@@ -6,6 +6,7 @@
 pub(crate) mod app;
 pub(crate) mod frames;
 pub(crate) mod octets;
+pub(crate) mod wire;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -1,0 +1,191 @@
+//! Rules of deliveries that outlive an attachment, and of the names that tell them apart. Sections
+//! 2.6.4, 2.6.12, 2.6.13, 2.7.6.
+
+use amqp_client::proto::{Event, Key, LinkConfig, LinkKey, Resume, SessionConfig, Unsettled};
+use amqp_client::types::messaging::{Accepted, DeliveryState};
+use amqp_client::types::transport::{DeliveryNumber, Detach, Disposition, Handle, Role};
+
+use crate::support::{Peer, attach, config, first_transfer, message, outgoing};
+
+fn accepted() -> DeliveryState {
+    Accepted::default().into()
+}
+
+fn settles(role: Role, first: u32, last: u32) -> Disposition {
+    let mut disposition = Disposition::new(role, DeliveryNumber(first));
+    disposition.last = Some(DeliveryNumber(last));
+    disposition.state = Some(accepted());
+    disposition.settled = true;
+    disposition
+}
+
+fn detach(closed: bool) -> Detach {
+    let mut detach = Detach::new(Handle(0));
+    detach.closed = closed;
+    detach
+}
+
+/// The engine attaches `A`, with this configuration, and the peer answers under handle 0.
+fn attached(peer: &mut Peer, session: Key, role: Role, config: LinkConfig) -> LinkKey {
+    let mine = Box::new(attach("A", 0, role));
+    let link = peer.engine.attach(session, mine, config).expect("a handle");
+    peer.turn();
+    peer.attach();
+    peer.skip_flows();
+    let answer = match role {
+        Role::Sender => Role::Receiver,
+        Role::Receiver => Role::Sender,
+    };
+    peer.send(0, attach("A", 0, answer));
+    link
+}
+
+fn keeping() -> LinkConfig {
+    LinkConfig {
+        keep: true,
+        credit: Some(10),
+        ..LinkConfig::default()
+    }
+}
+
+/// A client that has sent deliveries 0 and 1 on `A`.
+fn sent_two(config_of_link: LinkConfig) -> (Peer, Key, LinkKey) {
+    let (mut peer, session) = Peer::client_begun(config(), SessionConfig::default());
+    let link = attached(&mut peer, session, Role::Sender, config_of_link);
+    peer.grant(0, 10);
+    for seq in 0..2 {
+        peer.send_message(link, seq, false);
+        peer.transfer_frame();
+    }
+    peer.forget();
+    (peer, session, link)
+}
+
+/// Both sides detach.
+fn detached(peer: &mut Peer, link: LinkKey, closed: bool) {
+    peer.engine.detach(link, closed, None);
+    peer.turn();
+    peer.skip_flows();
+    peer.detach();
+    peer.send(0, detach(closed));
+    peer.app.events.clear();
+}
+
+fn settled(peer: &Peer) -> Vec<u64> {
+    let seq = |event: &Event| match event {
+        Event::Settled { seq, .. } => Some(*seq),
+        _ => None,
+    };
+    peer.app.events.iter().filter_map(seq).collect()
+}
+
+#[test]
+fn a_disposition_reaches_the_deliveries_of_a_detached_link() {
+    // tests: [PRF-23]
+    let (mut peer, _, link) = sent_two(keeping());
+    detached(&mut peer, link, false);
+    peer.send(0, settles(Role::Receiver, 0, 0));
+    assert_eq!(settled(&peer), [0]);
+    // Also when the receiver leaves it to us to settle; but nothing is said behind the detach.
+    let mut terminal = settles(Role::Receiver, 1, 1);
+    terminal.settled = false;
+    peer.send(0, terminal);
+    assert_eq!(settled(&peer), [0, 1]);
+    peer.quiet();
+}
+
+#[test]
+fn closed_failed_and_forgotten_links_have_no_deliveries_left() {
+    // tests: [PRF-23]
+    for case in ["closed", "error", "forgotten", "not kept"] {
+        let config_of_link = match case {
+            "not kept" => LinkConfig::default(),
+            _ => keeping(),
+        };
+        let (mut peer, session, link) = sent_two(config_of_link);
+        if case == "error" {
+            peer.engine.detach(link, false, None);
+            peer.turn();
+            peer.detach();
+            let mut failed = detach(false);
+            let condition = amqp_client::types::transport::ErrorCondition::InternalError;
+            failed.error = Some(Box::new(amqp_client::types::transport::Error::new(
+                condition,
+            )));
+            peer.send(0, failed);
+        } else {
+            detached(&mut peer, link, case == "closed");
+        }
+        if case == "forgotten" {
+            peer.engine.forget(link);
+        }
+        assert_eq!(peer.engine.unsettled(session), (0, 0), "{case}");
+        peer.send(0, settles(Role::Receiver, 0, 1));
+        assert_eq!(settled(&peer), [] as [u64; 0], "{case}");
+        peer.quiet();
+    }
+}
+
+#[test]
+fn a_receiver_learns_that_a_delivery_of_a_detached_link_is_settled() {
+    // tests: [PRF-23]
+    let (mut peer, session) = Peer::client_begun(config(), SessionConfig::default());
+    peer.app.accepts = false;
+    let link = attached(&mut peer, session, Role::Receiver, keeping());
+    for id in 0..2 {
+        peer.transfer(0, first_transfer(0, id), &message("m"));
+    }
+    detached(&mut peer, link, false);
+    assert_eq!(peer.engine.unsettled(session), (0, 2));
+    peer.send(0, settles(Role::Sender, 0, 1));
+    let settled = |event: &Event| match event {
+        Event::DeliverySettled { link: of, id, .. } => Some((*of, *id)),
+        _ => None,
+    };
+    let settled: Vec<_> = peer.app.events.iter().filter_map(settled).collect();
+    assert_eq!(settled, [(link, 0), (link, 1)]);
+    assert_eq!(peer.engine.unsettled(session), (0, 0));
+}
+
+#[test]
+fn what_is_settled_while_the_link_is_attached_again_is_not_sent_again() {
+    // tests: [PRF-23] [LNK-58]
+    let (mut peer, session, link) = sent_two(keeping());
+    detached(&mut peer, link, false);
+    let unsettled = (0..2).map(|seq| Unsettled {
+        message: outgoing(seq, false),
+        state: None,
+        transmitted: true,
+    });
+    let resumed = LinkConfig {
+        resume: Some(Resume::Sender {
+            unsettled: unsettled.collect(),
+            resend: true,
+            tell: true,
+        }),
+        ..keeping()
+    };
+    let mine = Box::new(attach("A", 0, Role::Sender));
+    let again = peer
+        .engine
+        .attach(session, mine, resumed)
+        .expect("a handle");
+    peer.turn();
+    assert_eq!(peer.attach().unsettled.expect("a map").len(), 2);
+    // This was on its way when the attach was.
+    peer.send(0, settles(Role::Receiver, 0, 0));
+    let known = |event: &Event| match event {
+        Event::Settled { link, seq, .. } => Some((*link, *seq)),
+        _ => None,
+    };
+    assert_eq!(peer.saw(known), Some((again, 0)));
+    // The peer knows neither any more: one it has settled, the other never came.
+    let mut answer = attach("A", 0, Role::Receiver);
+    answer.unsettled = Some(Default::default());
+    peer.send(0, answer);
+    peer.grant(0, 10);
+    let (transfer, payload) = peer.transfer_frame();
+    assert_eq!((transfer.resume, &payload[..]), (false, &message("m1")[..]));
+    peer.quiet();
+    assert_eq!(peer.engine.unsettled(session), (1, 0));
+}
