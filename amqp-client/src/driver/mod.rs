@@ -23,6 +23,7 @@ mod receiver;
 mod sender;
 mod session;
 mod stream;
+mod tags;
 mod waits;
 
 use amqp_types::messaging::DeliveryState;

@@ -116,6 +116,7 @@ impl SenderShared {
                 };
                 wake.extend(waiter);
                 state.kept.remove(seq as u32);
+                state.tags.release(seq);
                 state.messages = state.messages.saturating_sub(1);
                 state.bytes = state.bytes.saturating_sub(bytes);
             }
@@ -136,6 +137,7 @@ impl SenderShared {
         {
             let mut state = self.lock();
             state.kept.remove(seq as u32);
+            state.tags.release(seq);
             let Some(slot) = state.receipts.get_mut(seq as u32) else {
                 return;
             };
@@ -190,9 +192,12 @@ impl SenderShared {
                     }
                 });
                 state.streams = HashMap::new();
+                let SenderState { tags, kept, .. } = &mut *state;
+                tags.retain(|seq| kept.get(seq as u32).is_some());
             } else {
                 state.status = Status::Over(error.clone());
                 state.kept = Ring::default();
+                state.tags = Default::default();
                 state.receipts.drain_range(0, u32::MAX, |_, slot| {
                     match std::mem::replace(slot, Slot::Done(Err(error.clone()))) {
                         Slot::Waiting { waker, .. } => {

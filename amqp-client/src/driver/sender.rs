@@ -16,8 +16,9 @@ use tokio::sync::Notify;
 
 use super::command::{Command, ConnectionShared};
 use super::link::{Status, Template};
+use super::tags::OwnTags;
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
-use crate::proto::{LinkKey, Outgoing, Resume, Ring, StreamEnd, TransferKind, Unsettled};
+use crate::proto::{LinkKey, Outgoing, Resume, Ring, StreamEnd, Tag, TransferKind, Unsettled};
 
 /// Messages are encoded into pieces of this size, which several of them share.
 const CHUNK: usize = 16 * 1024;
@@ -62,6 +63,8 @@ pub(super) struct SenderState {
     pub(super) outbox: Vec<Outgoing>,
     pub(super) scheduled: bool,
     pub(super) receipts: Ring<Slot>,
+    /// Tags of the user's own that are in use.
+    pub(super) tags: OwnTags,
     pub(super) next_seq: u64,
     /// Messages handed to the outbox; their first transfers written.
     pub(super) enqueued: u64,
@@ -107,7 +110,7 @@ pub(crate) struct SendOptions {
     /// Whether the outcome goes into the collection instead of a receipt.
     pub(crate) collect: bool,
     pub(crate) message_format: u32,
-    pub(crate) tag: Option<Box<crate::proto::Tag>>,
+    pub(crate) tag: Option<Box<Tag>>,
     pub(crate) state: Option<Box<DeliveryState>>,
 }
 
@@ -148,6 +151,7 @@ impl SenderShared {
                 outbox: Vec::new(),
                 scheduled: false,
                 receipts: Ring::default(),
+                tags: OwnTags::default(),
                 next_seq: 0,
                 enqueued: 0,
                 transmitted: 0,
@@ -177,6 +181,7 @@ impl SenderShared {
         if state.messages >= self.room.messages || state.bytes >= self.room.bytes {
             return Err(Refusal::Full);
         }
+        let tag = state.tag(options)?;
         let payload = state.encode(message);
         if let Some(limit) = state
             .remote
@@ -186,6 +191,8 @@ impl SenderShared {
             && payload.len() as u64 > limit
         {
             // [LNK-41]
+            let seq = state.next_seq;
+            state.tags.release(seq);
             return Err(Refusal::Over(Error::new(
                 ErrorKind::Limit,
                 ErrorScope::Delivery,
@@ -196,7 +203,7 @@ impl SenderShared {
                 ),
             )));
         }
-        Ok(self.enqueue(&mut state, payload, options))
+        Ok(self.enqueue(&mut state, payload, options, tag))
     }
 
     fn enqueue(
@@ -204,6 +211,7 @@ impl SenderShared {
         state: &mut SenderState,
         payload: Bytes,
         options: &SendOptions,
+        tag: Option<Box<Tag>>,
     ) -> Ticket {
         let seq = state.next_seq;
         state.next_seq += 1;
@@ -222,7 +230,7 @@ impl SenderShared {
             seq,
             payload,
             settled: options.settled,
-            tag: options.tag.clone(),
+            tag,
             message_format: options.message_format,
             state: options.state.clone(),
             kind: TransferKind::New,
@@ -443,6 +451,33 @@ impl SenderShared {
 }
 
 impl SenderState {
+    /// The tag of the next message: the user's, if no unsettled delivery has it, or one in place of
+    /// what its number would make. [LNK-42]
+    fn tag(&mut self, options: &SendOptions) -> Result<Option<Box<Tag>>, Refusal> {
+        let seq = self.next_seq;
+        let is_open = |number: u64| {
+            let slot = self.receipts.get(number as u32);
+            slot.is_some_and(|slot| !matches!(slot, Slot::Done(_)))
+        };
+        let tag = match &options.tag {
+            Some(tag) if self.tags.claim(**tag, seq, is_open) => Some(tag.clone()),
+            Some(_) => {
+                return Err(Refusal::Over(Error::new(
+                    ErrorKind::Configuration,
+                    ErrorScope::Delivery,
+                    Initiator::Local,
+                    "the delivery-tag is that of another delivery of the link that is not settled",
+                )));
+            }
+            None => self.tags.substitute(seq).map(Box::new),
+        };
+        if options.settled {
+            // Nobody can take it for unsettled.
+            self.tags.release(seq);
+        }
+        Ok(tag)
+    }
+
     pub(super) fn free_credit(&self) -> u32 {
         let queued = u32::try_from(self.enqueued - self.transmitted).unwrap_or(u32::MAX);
         self.credit.saturating_sub(queued)

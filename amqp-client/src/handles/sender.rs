@@ -69,8 +69,9 @@ pub struct SendSettings {
 }
 
 impl SendSettings {
-    /// A delivery-tag of the user's own: at most 32 octets, and of no other delivery of the link that
-    /// is unsettled. Section 2.6.12.
+    /// A delivery-tag of the user's own: at most 32 octets. While another delivery of the link with
+    /// this tag is unsettled, enqueuing is a Configuration error, and the link goes on. Tags that the
+    /// library makes never clash with it. Section 2.6.12. [LNK-42]
     ///
     /// # Errors
     /// Configuration when the tag is too long.

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use super::arena::Key;
 
 /// A delivery-tag, held in place: at most 32 octets. Section 2.8.7. [LNK-42]
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag {
     len: u8,
     octets: [u8; Tag::MAX],
@@ -40,6 +40,17 @@ impl Tag {
         };
         tag.octets[..8 - skip].copy_from_slice(&octets[skip..]);
         tag
+    }
+
+    /// The number that makes this tag, where there is one.
+    pub fn counter(&self) -> Option<u64> {
+        let octets = self.as_bytes();
+        let mut whole = [0; 8];
+        whole
+            .get_mut(8usize.checked_sub(octets.len())?..)?
+            .copy_from_slice(octets);
+        let counter = u64::from_be_bytes(whole);
+        (Self::from_counter(counter) == *self).then_some(counter)
     }
 
     /// The octets.
@@ -126,6 +137,7 @@ pub(crate) struct Sent {
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) link: Key,
+    pub(crate) tag: Tag,
     /// The state that was reported without settling, in settle mode second.
     pub(crate) local: Option<Option<DeliveryState>>,
 }
@@ -281,5 +293,11 @@ mod tests {
         assert_eq!(Tag::from_counter(255).as_bytes(), [255]);
         assert_eq!(Tag::from_counter(256).as_bytes(), [1, 0]);
         assert_eq!(Tag::from_counter(u64::MAX).as_bytes(), [255; 8]);
+        for counter in [0, 1, 255, 256, u64::MAX] {
+            assert_eq!(Tag::from_counter(counter).counter(), Some(counter));
+        }
+        for other in [&[][..], &[0, 1], &[1; 9]] {
+            assert_eq!(Tag::new(other).and_then(|tag| tag.counter()), None);
+        }
     }
 }

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use super::credit::{ReceiverCredit, SenderCredit};
 use super::delivery::{Assembly, Load, Outgoing, StreamEnd, Tag};
 use super::resume::{Outstanding, Unsettled, UnsettledMap};
+use super::tags::Tags;
 
 /// How far our side of a link has come.
 ///
@@ -181,6 +182,8 @@ pub(crate) struct Parts {
 pub(crate) struct ReceiverEnd {
     pub(crate) credit: ReceiverCredit,
     pub(crate) assembly: Option<Assembly>,
+    /// The tags of the deliveries that are unsettled. [LNK-42]
+    pub(crate) tags: Tags,
     pub(crate) streaming: bool,
     /// What came on the link and has not been taken.
     pub(crate) load: Load,
@@ -231,6 +234,7 @@ impl Link {
             Role::Receiver => End::Receiver(ReceiverEnd {
                 credit: ReceiverCredit::new(config.credit),
                 assembly: None,
+                tags: Tags::default(),
                 streaming: config.streaming,
                 load: Load::default(),
                 max_message_size: attach.max_message_size.unwrap_or(0),

@@ -25,6 +25,7 @@ mod resume;
 mod ring;
 mod sasl;
 mod session;
+mod tags;
 mod violation;
 mod write_buf;
 

@@ -3,7 +3,10 @@
 
 use amqp_client::proto::{Event, Key, LinkConfig, LinkKey, Resume, SessionConfig, Unsettled};
 use amqp_client::types::messaging::{Accepted, DeliveryState};
-use amqp_client::types::transport::{DeliveryNumber, Detach, Disposition, Handle, Role};
+use amqp_client::types::transport::{
+    DeliveryNumber, DeliveryTag, Detach, Disposition, ErrorCondition, Handle, ReceiverSettleMode,
+    Role, Transfer,
+};
 
 use crate::support::{Peer, attach, config, first_transfer, message, outgoing};
 
@@ -188,4 +191,74 @@ fn what_is_settled_while_the_link_is_attached_again_is_not_sent_again() {
     assert_eq!((transfer.resume, &payload[..]), (false, &message("m1")[..]));
     peer.quiet();
     assert_eq!(peer.engine.unsettled(session), (1, 0));
+}
+
+/// A listener to which the peer sends on handle 0 in this mode; what comes waits for the test.
+fn receiving(mode: ReceiverSettleMode) -> Peer {
+    let mut peer = Peer::begun(config());
+    peer.app.accepts = false;
+    let mut mine = attach("A", 0, Role::Sender);
+    mine.rcv_settle_mode = mode;
+    peer.send(0, mine);
+    peer.attach();
+    peer.flow();
+    peer
+}
+
+fn tagged(id: u32, tag: u8) -> Transfer {
+    let mut transfer = first_transfer(0, id);
+    transfer.delivery_tag = DeliveryTag::try_from(vec![tag]).ok();
+    transfer
+}
+
+#[test]
+fn a_tag_that_is_in_use_ends_the_link_and_nothing_else() {
+    // tests: [LNK-42]
+    for second in [5, 7, 9] {
+        let mut peer = receiving(ReceiverSettleMode::First);
+        for (id, tag) in [(0, 5), (1, 9), (2, 7)] {
+            peer.transfer(0, tagged(id, tag), &message("m"));
+        }
+        peer.quiet();
+        peer.transfer(0, tagged(3, second), &message("again"));
+        peer.detached_with(&[ErrorCondition::InvalidField]);
+        assert_eq!(peer.app.messages.len(), 3);
+    }
+}
+
+#[test]
+fn a_tag_is_free_as_soon_as_its_delivery_is_settled() {
+    // tests: [LNK-42]
+    for mode in [ReceiverSettleMode::First, ReceiverSettleMode::Second] {
+        let mut peer = receiving(mode);
+        let session = peer.app.links[0].session;
+        for (id, tag) in [(0, 8), (1, 2), (2, 2), (3, 8), (4, 2)] {
+            peer.transfer(0, tagged(id, tag), &message("m"));
+            let first = mode == ReceiverSettleMode::First;
+            if id > 0 {
+                peer.engine.settle(session, id, Some(accepted()), first);
+                peer.turn();
+                if !first {
+                    peer.send(0, settles(Role::Sender, id, id));
+                }
+            }
+            if id == 2 {
+                peer.engine.settle(session, 0, Some(accepted()), true);
+                peer.turn();
+            }
+        }
+        assert_eq!((peer.app.messages.len(), peer.engine.counts().1), (5, 1));
+    }
+}
+
+#[test]
+fn a_delivery_that_comes_settled_takes_no_tag_from_anybody() {
+    // tests: [LNK-42]
+    let mut peer = receiving(ReceiverSettleMode::First);
+    for (id, settled) in [(0, false), (1, true), (2, true)] {
+        let mut transfer = tagged(id, 4);
+        transfer.settled = Some(settled);
+        peer.transfer(0, transfer, &message("m"));
+    }
+    assert_eq!((peer.app.messages.len(), peer.engine.counts().1), (3, 1));
 }

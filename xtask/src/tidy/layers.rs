@@ -60,6 +60,7 @@ const ORDERS: &[Order] = &[
             "proto::fragment",
             "proto::credit",
             "proto::delivery",
+            "proto::tags",
             "proto::disposition",
             "proto::resume",
             "proto::fragment",

@@ -267,7 +267,7 @@ impl Session {
                 });
             }
             Role::Sender => {
-                let links = &self.links;
+                let links = &mut self.links;
                 let owed = &mut self.received_dispositions;
                 let mut done = Vec::new();
                 self.held.drain_range(first, last, |id, held| {
@@ -275,8 +275,14 @@ impl Session {
                     if !disposition.settled && !terminal {
                         return false;
                     }
-                    let detached = |link: &Link| matches!(link.local, Local::Detached { .. });
-                    if !disposition.settled && !links.get(held.link).is_none_or(detached) {
+                    let link = links.get_mut(held.link);
+                    let detached = |link: &mut Link| {
+                        if let Some(receiver) = link.receiver() {
+                            receiver.tags.remove(&held.tag);
+                        }
+                        matches!(link.local, Local::Detached { .. })
+                    };
+                    if !link.is_none_or(detached) && !disposition.settled {
                         // The sender decided by itself and waits for us to confirm. [LNK-51]
                         owed.push(id, true, disposition.state.clone());
                     }

@@ -55,7 +55,7 @@ impl Session {
             return;
         }
         let (link, first) = if settled {
-            match self.held.remove(id) {
+            match self.release(id) {
                 Some(held) => (held.link, held.local.is_none()),
                 None => return,
             }
@@ -74,6 +74,15 @@ impl Session {
         if first {
             self.consumed(link, 1);
         }
+    }
+
+    /// Takes a delivery that is settled out of those that are held: its tag may come again. [LNK-42]
+    pub(super) fn release(&mut self, id: u32) -> Option<Held> {
+        let held = self.held.remove(id)?;
+        if let Some(receiver) = self.links.get_mut(held.link).and_then(Link::receiver) {
+            receiver.tags.remove(&held.tag);
+        }
+        Some(held)
     }
 
     /// Settles every delivery of a link up to one, in order, with the same outcome.

@@ -212,13 +212,15 @@ impl Session {
                     .push(delivery.id, true, Some(state));
                 None
             } else {
-                self.held.push(
-                    delivery.id,
-                    Held {
-                        link: key,
-                        local: None,
-                    },
-                );
+                let held = Held {
+                    link: key,
+                    tag: delivery.tag,
+                    local: None,
+                };
+                self.held.push(delivery.id, held);
+                if let Some(receiver) = self.links.get_mut(key).and_then(Link::receiver) {
+                    receiver.tags.add(delivery.tag);
+                }
                 Some(delivery.id)
             };
             events.push_back(Event::Resumed {

@@ -141,7 +141,7 @@ impl Session {
         let id = assembly.head.id;
         let is_first = assembly.head.frames == 0;
         if aborted {
-            let fresh = is_first || self.held.remove(id).is_none_or(|held| held.local.is_none());
+            let fresh = is_first || self.release(id).is_none_or(|held| held.local.is_none());
             if !is_first {
                 let end = Some(StreamEnd::Aborted);
                 events.push_back(Event::Part {
@@ -178,18 +178,14 @@ impl Session {
             ));
         }
         if is_first && !assembly.head.settled {
-            self.held.push(
-                id,
-                Held {
-                    link: key,
-                    local: None,
-                },
-            );
-        } else if assembly.head.settled
-            && self
-                .held
-                .remove(id)
-                .is_some_and(|held| held.local.is_none())
+            receiver.tags.add(assembly.head.tag);
+            let held = Held {
+                link: key,
+                tag: assembly.head.tag,
+                local: None,
+            };
+            self.held.push(id, held);
+        } else if assembly.head.settled && self.release(id).is_some_and(|held| held.local.is_none())
         {
             // Settled after all, on a later frame. [LNK-56]
             self.consumed(key, 1);

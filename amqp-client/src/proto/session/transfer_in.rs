@@ -123,6 +123,20 @@ impl Session {
                         "settle mode second on a link of mode first",
                     ));
                 }
+                if transfer.settled != Some(true) && !transfer.resume {
+                    let of_link = self.held.iter().filter(|(_, held)| held.link == key);
+                    if receiver
+                        .tags
+                        .is_open(&tag, of_link.map(|(_, held)| held.tag))
+                    {
+                        // [LNK-42]
+                        return Err(invalid(
+                            key,
+                            "2.6.12",
+                            "the delivery-tag is that of an unsettled delivery",
+                        ));
+                    }
+                }
                 receiver.credit.on_delivery();
                 let head = Incoming {
                     id: transfer.delivery_id.map_or(0, |id| id.0),
@@ -216,13 +230,13 @@ impl Session {
             self.load.add(load);
             let delivery = assembly.finish();
             if !delivery.settled {
-                self.held.push(
-                    delivery.id,
-                    Held {
-                        link: key,
-                        local: None,
-                    },
-                );
+                receiver.tags.add(delivery.tag);
+                let held = Held {
+                    link: key,
+                    tag: delivery.tag,
+                    local: None,
+                };
+                self.held.push(delivery.id, held);
             }
             let drained = receiver.credit.drain_over();
             events.push_back(Event::Delivery {
