@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use amqp_types::transport::Attach;
 
+use super::command::LinkShared;
 use crate::error::Error;
+use crate::proto::LinkKey;
 
 /// Whether a link can be used.
 #[derive(Clone, Debug)]
@@ -52,5 +54,43 @@ impl Template {
             mine.address = theirs.address.clone();
         }
         attach
+    }
+}
+
+impl LinkShared {
+    pub(super) fn finish(&self, error: &Error, for_good: bool) {
+        match self {
+            Self::Sender(link) => link.finish(error, for_good),
+            Self::Receiver(link) => link.finish(error, for_good),
+        }
+    }
+
+    pub(super) fn attach(&self, key: LinkKey) {
+        match self {
+            Self::Sender(link) => link.attach(key),
+            Self::Receiver(link) => link.attach(key),
+        }
+    }
+
+    pub(super) fn attached(&self, remote: Arc<Attach>) {
+        match self {
+            Self::Sender(link) => link.attached(remote),
+            Self::Receiver(link) => link.attached(remote),
+        }
+    }
+
+    pub(super) fn key(&self) -> Option<LinkKey> {
+        match self {
+            Self::Sender(link) => link.key(),
+            Self::Receiver(link) => link.key(),
+        }
+    }
+
+    /// The key of the last attachment of a link that is detached and may be attached again.
+    pub(super) fn detached(&self) -> Option<LinkKey> {
+        match self {
+            Self::Sender(link) => link.detached(),
+            Self::Receiver(link) => link.detached(),
+        }
     }
 }

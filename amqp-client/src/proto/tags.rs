@@ -77,7 +77,7 @@ mod tests {
                 if model.insert(tag) {
                     tags.add(tag);
                 }
-                if (random >> 40) % 3 == 0
+                if (random >> 40).is_multiple_of(3)
                     && let Some(first) = model.pop_first()
                 {
                     tags.remove(&first);
