@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use amqp_types::messaging::{Accepted, DeliveryState, Modified, Outcome, Rejected, Released};
 use amqp_types::transport::{self, ReceiverSettleMode};
-use amqp_types::{EncodedMessage, Message};
+use amqp_types::{Decode, Decoder, EncodedMessage, Message};
 use bytes::Bytes;
 
 use super::receiver::ReceiverInner;
@@ -50,7 +50,7 @@ impl Delivery {
     /// # Errors
     /// Codec when the octets are no message; the delivery can still be settled, for example rejected.
     pub fn message(&self) -> Result<Message, Error> {
-        Ok(self.encoded()?.decode()?)
+        Message::decode(&mut Decoder::new(&self.incoming.payload)).map_err(Error::from)
     }
 
     /// The message with its sections told apart, none of them decoded: to read a part of it, or to

@@ -216,7 +216,9 @@ pub(crate) struct Assembly {
     pub(crate) resumed: bool,
     /// Whether its payload is handed on part by part.
     pub(crate) streamed: bool,
-    parts: Vec<Bytes>,
+    /// The first part, which mostly is all of it, and those that came after.
+    first: Bytes,
+    more: Vec<Bytes>,
     len: usize,
 }
 
@@ -226,7 +228,8 @@ impl Assembly {
             head,
             resumed,
             streamed: false,
-            parts: Vec::new(),
+            first: Bytes::new(),
+            more: Vec::new(),
             len: 0,
         }
     }
@@ -251,7 +254,10 @@ impl Assembly {
         if !part.is_empty() && !self.resumed {
             self.len += part.len();
             if !self.streamed {
-                self.parts.push(part);
+                match self.first.is_empty() {
+                    true => self.first = part,
+                    false => self.more.push(part),
+                }
             }
         }
         self.head.frames += 1;
@@ -259,12 +265,12 @@ impl Assembly {
 
     /// The delivery in one piece; copies once, and only when there were several parts.
     pub(crate) fn finish(mut self) -> Incoming {
-        self.head.payload = match self.parts.len() {
-            0 => Bytes::new(),
-            1 => self.parts.remove(0),
-            _ => {
+        self.head.payload = match self.more.is_empty() {
+            true => self.first,
+            false => {
                 let mut whole = BytesMut::with_capacity(self.len);
-                for part in &self.parts {
+                whole.extend_from_slice(&self.first);
+                for part in &self.more {
                     whole.extend_from_slice(part);
                 }
                 whole.freeze()

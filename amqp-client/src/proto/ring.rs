@@ -58,8 +58,13 @@ impl<T> Ring<T> {
 
     /// Takes one entry out.
     pub(crate) fn remove(&mut self, id: u32) -> Option<T> {
+        self.remove_if(id, |_| true)
+    }
+
+    /// Takes one entry out if `f` answers `true` for it.
+    pub(crate) fn remove_if(&mut self, id: u32, f: impl FnOnce(&T) -> bool) -> Option<T> {
         let at = self.position(id)?;
-        let value = self.entries[at].1.take()?;
+        let value = self.entries[at].1.take_if(|value| f(value))?;
         self.live -= 1;
         self.tidy();
         Some(value)

@@ -28,7 +28,7 @@ impl Tags {
     /// looked at once in the life of a link at most.
     pub(crate) fn is_open(&mut self, tag: &Tag, open: impl Iterator<Item = Tag>) -> bool {
         match self {
-            Self::Rising(last) if last.is_none_or(|last| *tag > last) => false,
+            Self::Rising(last) if last.as_ref().is_none_or(|last| tag > last) => false,
             Self::Rising(_) => {
                 let set: HashSet<Tag> = open.collect();
                 let found = set.contains(tag);
@@ -42,7 +42,11 @@ impl Tags {
     /// A delivery with this tag has come and is unsettled.
     pub(crate) fn add(&mut self, tag: Tag) {
         match self {
-            Self::Rising(last) => *last = Some(tag.max(last.unwrap_or(tag))),
+            Self::Rising(last) => {
+                if last.as_ref().is_none_or(|last| tag > *last) {
+                    *last = Some(tag);
+                }
+            }
             Self::Set(set) => drop(set.insert(tag)),
         }
     }

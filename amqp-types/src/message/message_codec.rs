@@ -105,20 +105,8 @@ impl Body {
 /// Reads sections to the end of the octets: a message is no value but several.
 impl Decode for Message {
     fn decode_body(code: u8, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        let mut message = Self::default();
-        let mut section = Section::read_after(code, d)?;
-        let mut last = None;
-        loop {
-            if !section.may_follow(last) {
-                return Err(d.fault(DecodeErrorKind::SectionOrder));
-            }
-            message.read_section(section, d)?;
-            if d.is_empty() {
-                return Ok(message);
-            }
-            last = Some(section);
-            section = Section::read(d)?;
-        }
+        let first = Section::read_after(code, d)?;
+        Self::decode_sections(first, d)
     }
 
     /// Reads sections to the end of the octets; no octets are a message without
@@ -128,12 +116,38 @@ impl Decode for Message {
         if d.is_empty() {
             return Ok(Self::default());
         }
-        let code = d.code()?;
-        Self::decode_body(code, d)
+        let first = Section::read(d)?;
+        Self::decode_sections(first, d)
     }
 }
 
 impl Message {
+    fn decode_sections(first: Section, d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        // Filled where it is returned: a message is large to be moved.
+        let mut result = Ok(Self::default());
+        if let Ok(message) = &mut result
+            && let Err(error) = message.read_sections(first, d)
+        {
+            result = Err(error);
+        }
+        result
+    }
+
+    fn read_sections(&mut self, first: Section, d: &mut Decoder<'_>) -> Result<(), DecodeError> {
+        let (mut section, mut last) = (first, None);
+        loop {
+            if !section.may_follow(last) {
+                return Err(d.fault(DecodeErrorKind::SectionOrder));
+            }
+            self.read_section(section, d)?;
+            if d.is_empty() {
+                return Ok(());
+            }
+            last = Some(section);
+            section = Section::read(d)?;
+        }
+    }
+
     fn read_section(&mut self, section: Section, d: &mut Decoder<'_>) -> Result<(), DecodeError> {
         match section {
             Section::Header => self.header = Some(DescribedType::decode_content(d)?),

@@ -115,6 +115,8 @@ pub(crate) struct Session {
     next_incoming_id: u32,
     /// What the partner may still send of the window that it was last told.
     incoming_window: u32,
+    /// The window when nothing waits for the application.
+    whole_window: u32,
     /// What came and has not been taken by the application.
     load: Load,
     remote_outgoing_window: u32,
@@ -165,6 +167,7 @@ impl Session {
             remote_handle_max: None,
             next_incoming_id: 0,
             incoming_window: config.incoming_window,
+            whole_window: 0,
             load: Load::default(),
             remote_outgoing_window: 0,
             next_delivery_id: config.next_delivery_id,
@@ -182,6 +185,7 @@ impl Session {
             flow_owed: false,
             config,
         };
+        session.whole_window = session.window_of(Load::default());
         session.incoming_window = session.open_window();
         session
     }

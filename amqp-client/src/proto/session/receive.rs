@@ -46,29 +46,27 @@ impl Session {
     /// Reports an outcome for a delivery and, unless it stays open, settles it. The application is
     /// done with it then: credit may be topped up. [LNK-44] [LNK-47] [LNK-48]
     pub(crate) fn settle(&mut self, id: u32, state: Option<DeliveryState>, settled: bool) {
-        let detached = |link| {
+        // Nothing is said of a link behind its detach. [LNK-38]
+        let speaks = |link| {
             let link = self.links.get(link);
-            link.is_none_or(|link| matches!(link.local, Local::Detached { .. }))
+            link.is_some_and(|link| !matches!(link.local, Local::Detached { .. }))
         };
-        if self.held.get(id).is_none_or(|held| detached(held.link)) {
-            // Nothing is said of a link behind its detach. [LNK-38]
-            return;
-        }
         let (link, first) = if settled {
-            match self.release(id) {
-                Some(held) => (held.link, held.local.is_none()),
-                None => return,
-            }
+            let Some(held) = self.held.remove_if(id, |held| speaks(held.link)) else {
+                return;
+            };
+            self.forget_tag(&held);
+            (held.link, held.local.is_none())
         } else {
+            let Some(held) = self.held.get_mut(id) else {
+                return;
+            };
             // A terminal state that was told does not change any more. [LNK-52] [OUT-02]
-            let told = |held: &Held| matches!(&held.local, Some(Some(told)) if is_terminal(told));
-            if self.held.get(id).is_some_and(told) {
+            let told = matches!(&held.local, Some(Some(told)) if is_terminal(told));
+            if told || !speaks(held.link) {
                 return;
             }
-            match self.held.get_mut(id) {
-                Some(held) => (held.link, held.local.replace(state.clone()).is_none()),
-                None => return,
-            }
+            (held.link, held.local.replace(state.clone()).is_none())
         };
         self.received_dispositions.push(id, settled, state);
         if first {
@@ -79,10 +77,14 @@ impl Session {
     /// Takes a delivery that is settled out of those that are held: its tag may come again. [LNK-42]
     pub(super) fn release(&mut self, id: u32) -> Option<Held> {
         let held = self.held.remove(id)?;
+        self.forget_tag(&held);
+        Some(held)
+    }
+
+    fn forget_tag(&mut self, held: &Held) {
         if let Some(receiver) = self.links.get_mut(held.link).and_then(Link::receiver) {
             receiver.tags.remove(&held.tag);
         }
-        Some(held)
     }
 
     /// Settles every delivery of a link up to one, in order, with the same outcome.
@@ -159,9 +161,9 @@ impl Session {
 
     /// Announces the incoming window again before it starves the partner. [SES-26]
     pub(super) fn judge_window(&mut self) {
-        let (open, whole) = (self.open_window(), self.window_of(Load::default()));
+        let whole = self.whole_window;
         let starved = self.incoming_window <= whole / 2;
-        if starved && open > self.incoming_window.saturating_add(whole / 4) {
+        if starved && self.open_window() > self.incoming_window.saturating_add(whole / 4) {
             self.flow_owed = true;
         }
     }
@@ -171,7 +173,7 @@ impl Session {
     pub(super) fn open_window(&self) -> u32 {
         match self.load.frames {
             0 => {
-                let least = self.window_of(Load::default()) / 4 + 1;
+                let least = self.whole_window / 4 + 1;
                 self.window_of(self.load).max(least)
             }
             _ => self.window_of(self.load),
