@@ -89,6 +89,12 @@ pub(crate) enum Command {
     },
     /// A receiver has dispositions, or room for more.
     Inbox(Arc<ReceiverShared>),
+    /// Say whether a delivery is settled already.
+    Watch {
+        receiver: Arc<ReceiverShared>,
+        link: LinkKey,
+        id: u32,
+    },
     /// Grant credit by hand.
     Credit {
         link: Arc<ReceiverShared>,

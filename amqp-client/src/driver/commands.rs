@@ -152,6 +152,7 @@ impl Driver {
                 }
             },
             Command::Forget(link) => self.forget(link),
+            Command::Watch { receiver, link, id } => self.watches.push((receiver, link, id)),
             Command::Credit { link, credit } => {
                 if let Some(key) = link.key() {
                     self.engine.set_credit(key, credit);

@@ -113,6 +113,16 @@ impl Driver {
                 next = self.engine.poll_event();
             }
         }
+        self.answer_watches();
+    }
+
+    /// Tells who began to watch a delivery after it was settled; behind the events, which say more.
+    fn answer_watches(&mut self) {
+        for (receiver, link, id) in self.watches.drain(..) {
+            if receiver.key() == Some(link) && !self.engine.holds(link.session, id) {
+                receiver.sender_settled(id, None);
+            }
+        }
     }
 
     pub(super) fn handle_event(&mut self, event: Event) {
@@ -148,19 +158,23 @@ impl Driver {
                     sender.settled(&mut vec![(seq, state)]);
                 }
             }
-            // A state that is not final changes nothing for those who wait for the outcome, and a
-            // delivery that its sender settled is settled: later reports on it are ignored.
             Event::Updated { link, seq, state } => {
                 if let Some(sender) = self.sender(link) {
+                    sender.updated(seq, state.clone());
                     let link = sender.clone();
                     self.notice(|| Notice::Updated { link, seq, state });
                 }
             }
             Event::DeliverySettled { link, id, state } => {
                 if let Some(receiver) = self.receiver(link) {
-                    receiver.sender_settled(id);
+                    receiver.sender_settled(id, state.clone());
                     let link = receiver.clone();
                     self.notice(|| Notice::DeliverySettled { link, state });
+                }
+            }
+            Event::DeliveryUpdated { link, id, state } => {
+                if let Some(receiver) = self.receiver(link) {
+                    receiver.sender_told(id, state);
                 }
             }
             Event::Aborted { link } => {

@@ -20,6 +20,7 @@ mod link;
 mod notice;
 mod outcomes;
 mod receiver;
+mod report;
 mod sender;
 mod session;
 mod stream;
@@ -49,6 +50,7 @@ pub(crate) use endpoints::mirror;
 pub(crate) use link::{Status, Template};
 pub(crate) use notice::{Notice, Tap};
 pub(crate) use receiver::ReceiverShared;
+pub(crate) use report::Report;
 pub(crate) use sender::{Refusal, Room, SendOptions, SenderShared, Ticket};
 pub(crate) use session::SessionShared;
 pub(crate) use stream::PartReader;
@@ -146,6 +148,7 @@ pub(crate) struct Driver {
     suspended: HashMap<LinkKey, LinkShared>,
 
     // Buffers that are kept from turn to turn.
+    watches: Vec<(Arc<ReceiverShared>, LinkKey, u32)>,
     commands: Vec<Command>,
     outbox: Vec<Outgoing>,
     work: receiver::ReceiverWork,
@@ -198,6 +201,7 @@ impl Driver {
             sessions: HashMap::new(),
             links: HashMap::new(),
             suspended: HashMap::new(),
+            watches: Vec::new(),
             commands: Vec::new(),
             outbox: Vec::new(),
             work: receiver::ReceiverWork::default(),

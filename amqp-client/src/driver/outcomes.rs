@@ -116,13 +116,27 @@ impl SenderShared {
                 };
                 wake.extend(waiter);
                 state.kept.remove(seq as u32);
-                state.tags.release(seq);
+                state.forget(seq);
                 state.messages = state.messages.saturating_sub(1);
                 state.bytes = state.bytes.saturating_sub(bytes);
             }
         }
         self.changed.notify_waiters();
         wake.into_iter().for_each(Waker::wake);
+    }
+
+    /// A state has come that does not settle its message; it is kept for who has the receipt.
+    pub(crate) fn updated(&self, seq: u64, delivery_state: DeliveryState) {
+        {
+            let mut state = self.lock();
+            if !matches!(state.receipts.get(seq as u32), Some(Slot::Waiting { .. })) {
+                return;
+            }
+            state.reports += 1;
+            let report = state.reports;
+            state.updates.insert(seq, (report, delivery_state));
+        }
+        self.changed.notify_waiters();
     }
 
     /// The peer can not say what became of a message, and it is not sent again.
@@ -137,7 +151,7 @@ impl SenderShared {
         {
             let mut state = self.lock();
             state.kept.remove(seq as u32);
-            state.tags.release(seq);
+            state.forget(seq);
             let Some(slot) = state.receipts.get_mut(seq as u32) else {
                 return;
             };
@@ -192,12 +206,19 @@ impl SenderShared {
                     }
                 });
                 state.streams = HashMap::new();
-                let SenderState { tags, kept, .. } = &mut *state;
+                let SenderState {
+                    tags,
+                    updates,
+                    kept,
+                    ..
+                } = &mut *state;
                 tags.retain(|seq| kept.get(seq as u32).is_some());
+                updates.retain(|seq, _| kept.get(*seq as u32).is_some());
             } else {
                 state.status = Status::Over(error.clone());
                 state.kept = Ring::default();
                 state.tags = Default::default();
+                state.updates = HashMap::new();
                 state.receipts.drain_range(0, u32::MAX, |_, slot| {
                     match std::mem::replace(slot, Slot::Done(Err(error.clone()))) {
                         Slot::Waiting { waker, .. } => {
@@ -220,6 +241,14 @@ impl SenderShared {
 }
 
 impl SenderState {
+    /// A message is settled: its tag is free, and its outcome is the last that is said of it.
+    fn forget(&mut self, seq: u64) {
+        self.tags.release(seq);
+        if !self.updates.is_empty() {
+            self.updates.remove(&seq);
+        }
+    }
+
     /// Works out which messages may have reached the receiver: all but the last ones that were
     /// enqueued and not transmitted.
     fn note_reached(&mut self) {

@@ -7,11 +7,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amqp_types::messaging::DeliveryState;
-use amqp_types::transport::Attach;
+use amqp_types::transport::{Attach, ReceiverSettleMode};
 use tokio::sync::Notify;
 
 use super::command::{Command, ConnectionShared};
 use super::link::{Status, Template};
+use super::report::Report;
 use super::stream::{PartReader, PartWriter};
 use crate::error::Error;
 use crate::proto::{Incoming, LinkKey, Load, Outstanding, Resume, Ring, Tag};
@@ -21,26 +22,28 @@ pub(crate) struct ReceiverShared {
     pub(crate) name: amqp_types::Str,
     /// How many deliveries may be taken before the driver is told.
     report: u32,
-    template: Template,
+    pub(super) template: Template,
     state: Mutex<ReceiverState>,
     /// Woken once for each delivery that comes while somebody waits, and when the link is over.
     arrived: Notify,
 }
 
 #[derive(Debug)]
-struct ReceiverState {
+pub(super) struct ReceiverState {
     /// The connection that the link belongs to now.
-    connection: Arc<ConnectionShared>,
+    pub(super) connection: Arc<ConnectionShared>,
     /// Deliveries that the application has and the sender does not know the end of, where the link
     /// can be resumed.
-    outstanding: HashMap<Tag, Open>,
+    pub(super) outstanding: HashMap<Tag, Open>,
     /// Their tags by delivery-id; also while the link is suspended, since the sender may still settle
     /// them.
-    tags: Ring<Tag>,
-    key: Option<LinkKey>,
+    pub(super) tags: Ring<Tag>,
+    /// Who is told what the senders of deliveries say, by delivery-id.
+    pub(super) reports: HashMap<u32, Arc<Report>>,
+    pub(super) key: Option<LinkKey>,
     /// The key of the last attachment, while the link is suspended.
     detached: Option<LinkKey>,
-    status: Status,
+    pub(super) status: Status,
     remote: Option<Arc<Attach>>,
     queue: VecDeque<Incoming>,
     /// Deliveries that have begun to arrive, on a link that reads while they do.
@@ -49,13 +52,18 @@ struct ReceiverState {
     work: ReceiverWork,
 }
 
+/// A delivery, and what its sender says of it where that is kept.
+pub(crate) type Taken = (Incoming, Option<Arc<Report>>);
+
 /// A delivery that outlives a detach.
 #[derive(Debug)]
-struct Open {
+pub(super) struct Open {
     /// Its delivery-id now; `None` until the sender has resumed it.
-    id: Option<u32>,
+    pub(super) id: Option<u32>,
     /// The outcome, once the application has decided.
     decided: Option<DeliveryState>,
+    /// Who is told what its sender says.
+    pub(super) report: Option<Arc<Report>>,
 }
 
 /// What a receiver's application has done since the driver last looked.
@@ -93,6 +101,7 @@ impl ReceiverShared {
                 connection,
                 outstanding: HashMap::new(),
                 tags: Ring::default(),
+                reports: HashMap::new(),
                 key: None,
                 detached: None,
                 status: Status::Attaching,
@@ -106,8 +115,8 @@ impl ReceiverShared {
         })
     }
 
-    /// The next delivery, if one is there.
-    pub(crate) fn try_take(self: &Arc<Self>) -> Result<Option<Incoming>, Error> {
+    /// The next delivery, if one is there, and in settle mode second what its sender says of it.
+    pub(crate) fn try_take(self: &Arc<Self>) -> Result<Option<Taken>, Error> {
         let mut state = self.lock();
         let Some(delivery) = state.queue.pop_front() else {
             return match &state.status {
@@ -119,10 +128,15 @@ impl ReceiverShared {
                 _ => Ok(None),
             };
         };
+        let report = match state.reports.is_empty() {
+            true => None,
+            false => state.reports.get(&delivery.id).cloned(),
+        };
         if self.template.resumable && !delivery.settled {
             let open = Open {
                 id: Some(delivery.id),
                 decided: None,
+                report: report.clone(),
             };
             state.outstanding.insert(delivery.tag, open);
             state.tags.push(delivery.id, delivery.tag);
@@ -138,11 +152,11 @@ impl ReceiverShared {
             // Whoever else waits is not forgotten when one of several was woken for many.
             self.arrived.notify_one();
         }
-        Ok(Some(delivery))
+        Ok(Some((delivery, report)))
     }
 
     /// Waits for the next delivery. Cancel safe: nothing is taken before it is returned.
-    pub(crate) async fn take(self: &Arc<Self>) -> Result<Incoming, Error> {
+    pub(crate) async fn take(self: &Arc<Self>) -> Result<Taken, Error> {
         loop {
             if let Some(delivery) = self.try_take()? {
                 return Ok(delivery);
@@ -215,6 +229,9 @@ impl ReceiverShared {
                 }
             }
         };
+        if settled {
+            state.settled_here(id);
+        }
         state.report(id, Some(outcome), settled);
         self.schedule(&mut state);
     }
@@ -234,6 +251,15 @@ impl ReceiverShared {
                 && (last.wrapping_sub(first) as i32) >= 0
             {
                 tags.drain_range(first, last, |_, tag| outstanding.remove(tag).is_some());
+            }
+        }
+        if settled && !state.reports.is_empty() {
+            let up_to: Vec<u32> = state.reports.keys().copied().collect();
+            for id in up_to
+                .into_iter()
+                .filter(|id| (last.wrapping_sub(*id) as i32) >= 0)
+            {
+                state.settled_here(id);
             }
         }
         state.work.settlements.push(Settlement {
@@ -287,6 +313,7 @@ impl ReceiverShared {
             former.push(Command::Forget(detached));
         }
         state.tags = Ring::default();
+        state.reports = HashMap::new();
         let outstanding = state.outstanding.iter().map(|(tag, open)| Outstanding {
             tag: *tag,
             state: open.decided.clone(),
@@ -304,29 +331,24 @@ impl ReceiverShared {
     pub(crate) fn resumed(self: &Arc<Self>, tag: &Tag, id: Option<u32>) {
         let mut state = self.lock();
         let Some(id) = id else {
-            state.outstanding.remove(tag);
+            if let Some(report) = state.outstanding.remove(tag).and_then(|open| open.report) {
+                report.tell(None, true);
+            }
             return;
         };
         if let Some(open) = state.outstanding.get_mut(tag) {
             open.id = Some(id);
             let decided = open.decided.clone();
+            let report = open.report.clone();
             state.tags.push(id, *tag);
+            state.reports.extend(report.map(|report| (id, report)));
             if let Some(outcome) = decided {
                 // It was decided while the attach was under way.
                 state.outstanding.remove(tag);
                 state.tags.remove(id);
+                state.settled_here(id);
                 state.report(id, Some(outcome), true);
                 self.schedule(&mut state);
-            }
-        }
-    }
-
-    /// The sender has settled a delivery.
-    pub(crate) fn sender_settled(&self, id: u32) {
-        if self.template.resumable {
-            let mut state = self.lock();
-            if let Some(tag) = state.tags.remove(id) {
-                state.outstanding.remove(&tag);
             }
         }
     }
@@ -355,8 +377,14 @@ impl ReceiverShared {
 
     /// A delivery begins to arrive.
     pub(super) fn begin_stream(self: &Arc<Self>, head: Incoming) -> PartWriter {
+        let (id, watched) = (head.id, is_watched(&head));
         let (writer, reader) = super::stream::channel(self.clone(), head);
-        self.lock().streams.push_back(reader);
+        let mut state = self.lock();
+        state.streams.push_back(reader);
+        if watched {
+            state.reports.insert(id, Report::new());
+        }
+        drop(state);
         self.arrived.notify_one();
         writer
     }
@@ -364,6 +392,9 @@ impl ReceiverShared {
     pub(crate) fn deliver(&self, deliveries: &mut Vec<Incoming>) {
         {
             let mut state = self.lock();
+            for delivery in deliveries.iter().filter(|delivery| is_watched(delivery)) {
+                state.reports.insert(delivery.id, Report::new());
+            }
             state.queue.extend(deliveries.drain(..));
         }
         self.arrived.notify_one();
@@ -397,6 +428,7 @@ impl ReceiverShared {
                 state.detached = last.or(state.detached);
                 return;
             }
+            state.lose_reports(error);
             state.outstanding = HashMap::new();
             state.tags = Ring::default();
             state.status = Status::Over(error.clone());
@@ -404,7 +436,7 @@ impl ReceiverShared {
         self.arrived.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, ReceiverState> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, ReceiverState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -419,4 +451,9 @@ impl ReceiverState {
         });
         self.work.consumed += 1;
     }
+}
+
+/// Whether the sender has the last word on a delivery. Section 2.8.3.
+fn is_watched(delivery: &Incoming) -> bool {
+    delivery.mode == ReceiverSettleMode::Second && !delivery.settled
 }

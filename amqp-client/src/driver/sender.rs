@@ -63,6 +63,9 @@ pub(super) struct SenderState {
     pub(super) outbox: Vec<Outgoing>,
     pub(super) scheduled: bool,
     pub(super) receipts: Ring<Slot>,
+    /// The last state that was reported of a message that is not settled, and the number of the report.
+    pub(super) updates: HashMap<u64, (u64, DeliveryState)>,
+    pub(super) reports: u64,
     /// Tags of the user's own that are in use.
     pub(super) tags: OwnTags,
     pub(super) next_seq: u64,
@@ -151,6 +154,8 @@ impl SenderShared {
                 outbox: Vec::new(),
                 scheduled: false,
                 receipts: Ring::default(),
+                updates: HashMap::new(),
+                reports: 0,
                 tags: OwnTags::default(),
                 next_seq: 0,
                 enqueued: 0,
@@ -299,6 +304,9 @@ impl SenderShared {
             Some(slot @ Slot::Waiting { .. }) => {
                 if let Slot::Waiting { bytes, .. } = slot {
                     *slot = Slot::Abandoned { bytes: *bytes };
+                }
+                if !state.updates.is_empty() {
+                    state.updates.remove(&ticket.seq);
                 }
             }
             Some(Slot::Done(_)) => {

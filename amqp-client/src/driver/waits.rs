@@ -3,10 +3,10 @@
 //! Decides when a wait is over. All of them can be dropped at any point: what they wait for stays where
 //! it is. Section 2.6.7.
 
-use amqp_types::messaging::Outcome;
+use amqp_types::messaging::{DeliveryState, Outcome};
 
 use super::link::Status;
-use super::sender::{SenderShared, SenderState};
+use super::sender::{SenderShared, SenderState, Slot, Ticket};
 use crate::error::Error;
 
 impl SenderShared {
@@ -33,6 +33,31 @@ impl SenderShared {
     /// Takes the outcomes that there are.
     pub(crate) fn try_collect(&self, outcomes: &mut Vec<(u64, Outcome)>) {
         outcomes.append(&mut self.lock().collected);
+    }
+
+    /// The last state that was reported of a message, if it is newer than the report `seen`.
+    ///
+    /// # Errors
+    /// When no more will be reported: the message is settled, or lost.
+    pub(crate) fn state_of(
+        &self,
+        ticket: Ticket,
+        seen: u64,
+    ) -> Result<Option<(u64, DeliveryState)>, Settled> {
+        self.lock().state_of(ticket, seen)
+    }
+
+    /// Waits for a report newer than `seen`; `None` when no more will come.
+    pub(crate) async fn updated_state(
+        &self,
+        ticket: Ticket,
+        seen: u64,
+    ) -> Option<(u64, DeliveryState)> {
+        let update = self.wait(|state| match state.state_of(ticket, seen) {
+            Ok(update) => update.map(Some),
+            Err(Settled) => Some(None),
+        });
+        update.await.ok().flatten()
     }
 
     /// Waits until `ready` holds or the link is over.
@@ -94,6 +119,21 @@ impl SenderShared {
         match self.wait(|_| None::<std::convert::Infallible>).await {
             Ok(never) => match never {},
             Err(error) => error,
+        }
+    }
+}
+
+/// Says that nothing more is reported of a message.
+pub(crate) struct Settled;
+
+impl SenderState {
+    fn state_of(&self, ticket: Ticket, seen: u64) -> Result<Option<(u64, DeliveryState)>, Settled> {
+        match self.receipts.get(ticket.seq as u32) {
+            Some(Slot::Waiting { .. }) if !ticket.settled => {
+                let update = self.updates.get(&ticket.seq);
+                Ok(update.filter(|(report, _)| *report > seen).cloned())
+            }
+            _ => Err(Settled),
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Decides how a message is read and settled. Sections 2.6.12, 3.4.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use amqp_types::messaging::{Accepted, DeliveryState, Modified, Outcome, Rejected, Released};
 use amqp_types::transport::{self, ReceiverSettleMode};
@@ -11,6 +11,7 @@ use amqp_types::{Decode, Decoder, EncodedMessage, Message};
 use bytes::Bytes;
 
 use super::receiver::ReceiverInner;
+use crate::driver::Report;
 use crate::error::Error;
 use crate::proto::Incoming;
 
@@ -23,6 +24,8 @@ pub struct Delivery {
     receiver: Arc<ReceiverInner>,
     incoming: Incoming,
     settled: AtomicBool,
+    /// What the sender says of it, as far as that is kept.
+    report: OnceLock<Arc<Report>>,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -37,11 +40,16 @@ impl std::fmt::Debug for Delivery {
 }
 
 impl Delivery {
-    pub(crate) fn new(receiver: Arc<ReceiverInner>, incoming: Incoming) -> Self {
+    pub(crate) fn new(
+        receiver: Arc<ReceiverInner>,
+        incoming: Incoming,
+        report: Option<Arc<Report>>,
+    ) -> Self {
         Self {
             receiver,
             settled: AtomicBool::new(incoming.settled),
             incoming,
+            report: report.map(OnceLock::from).unwrap_or_default(),
         }
     }
 
@@ -86,6 +94,40 @@ impl Delivery {
     /// Whether the outcome is decided: the sender sent it settled, or it has been reported.
     pub fn is_settled(&self) -> bool {
         self.settled.load(Ordering::Acquire)
+    }
+
+    /// The last state that the sender has told: with the message, or since. In settle mode first what
+    /// it tells is kept from the first call of this or of [`settled`](Self::settled) on. Section 2.7.6.
+    pub fn remote_state(&self) -> Option<DeliveryState> {
+        let told = match self.incoming.settled {
+            true => None,
+            false => self.report().told(),
+        };
+        told.or_else(|| self.state().cloned())
+    }
+
+    /// Waits until the delivery is settled on both sides: in settle mode first with an outcome from
+    /// here, in mode second when the sender has confirmed it, in either mode when the sender settles
+    /// it by itself. Answers the state that the sender told last. Sections 2.6.12, 2.8.3.
+    ///
+    /// # Errors
+    /// Whatever ended the link before.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn settled(&self) -> Result<Option<DeliveryState>, Error> {
+        let first = self.incoming.mode == ReceiverSettleMode::First;
+        if self.incoming.settled || (first && self.is_settled()) {
+            return Ok(self.state().cloned());
+        }
+        let told = self.report().settled().await?;
+        Ok(told.or_else(|| self.state().cloned()))
+    }
+
+    fn report(&self) -> &Arc<Report> {
+        let shared = &self.receiver.shared;
+        self.report
+            .get_or_init(|| shared.report(self.incoming.id, &self.incoming.tag))
     }
 
     /// The message was processed. Section 3.4.2.

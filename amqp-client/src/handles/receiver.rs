@@ -77,8 +77,8 @@ impl Receiver {
     /// # Cancel safety
     /// No delivery is lost when the future is dropped.
     pub async fn recv(&self) -> Result<Delivery, Error> {
-        let incoming = self.inner.shared.take().await?;
-        Ok(Delivery::new(self.inner.clone(), incoming))
+        let (incoming, report) = self.inner.shared.take().await?;
+        Ok(Delivery::new(self.inner.clone(), incoming, report))
     }
 
     /// The next delivery if one is there.
@@ -86,8 +86,8 @@ impl Receiver {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn try_recv(&self) -> Result<Option<Delivery>, Error> {
-        let incoming = self.inner.shared.try_take()?;
-        Ok(incoming.map(|incoming| Delivery::new(self.inner.clone(), incoming)))
+        let taken = self.inner.shared.try_take()?;
+        Ok(taken.map(|(incoming, report)| Delivery::new(self.inner.clone(), incoming, report)))
     }
 
     /// Grants exactly `credit` deliveries, by hand from now on. Section 2.6.7.

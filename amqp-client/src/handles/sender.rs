@@ -1,26 +1,24 @@
-//! A sender, as its user holds it, and the receipts for what it sends.
+//! A sender, as its user holds it.
 //!
 //! Decides how messages are handed over and how their outcomes come back. Section 2.6.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
+use amqp_types::Str;
 use amqp_types::messaging::{self, AddressString, Outcome, Source};
 use amqp_types::transport::{self, Attach, ErrorCondition, Handle, Role, SequenceNo};
-use amqp_types::{Encode, EncodedMessage, Message, Str};
-use bytes::BytesMut;
 use tokio::sync::oneshot;
 
 use super::options::SenderOptions;
+use super::receipt::Receipt;
+use super::sendable::{Encodable, SendSettings, Sendable};
 use super::session::{Session, SessionInner};
 use crate::driver::{
     AttachOrder, Command, LinkShared, Refusal, SendOptions, SenderShared, Status, Ticket,
     reply_within,
 };
 use crate::error::{Error, ErrorScope};
-use crate::proto::{LinkConfig, Tag};
+use crate::proto::LinkConfig;
 
 /// A link that sends; clones stand for the same one. Dropping the last handle closes it; what was
 /// enqueued before is still sent as far as the peer's credit goes. Section 2.6.
@@ -30,8 +28,8 @@ pub struct Sender {
 }
 
 #[derive(Debug)]
-struct SenderInner {
-    shared: Arc<SenderShared>,
+pub(super) struct SenderInner {
+    pub(super) shared: Arc<SenderShared>,
     /// Keeps the session open as long as the link is used.
     session: Mutex<Arc<SessionInner>>,
     /// Whether messages are sent settled.
@@ -57,84 +55,6 @@ impl Drop for SenderInner {
             error: None,
             reply: None,
         });
-    }
-}
-
-/// How one message is sent, where that differs from its link.
-#[derive(Clone, Debug, Default)]
-pub struct SendSettings {
-    tag: Option<Box<Tag>>,
-    settled: Option<bool>,
-    message_format: u32,
-}
-
-impl SendSettings {
-    /// A delivery-tag of the user's own: at most 32 octets. While another delivery of the link with
-    /// this tag is unsettled, enqueuing is a Configuration error, and the link goes on. Tags that the
-    /// library makes never clash with it. Section 2.6.12. [LNK-42]
-    ///
-    /// # Errors
-    /// Configuration when the tag is too long.
-    pub fn tag(mut self, tag: &[u8]) -> Result<Self, Error> {
-        let tag = Tag::new(tag)
-            .ok_or_else(|| Error::configuration("a delivery-tag has at most 32 octets"))?;
-        self.tag = Some(Box::new(tag));
-        Ok(self)
-    }
-
-    /// Whether the message is sent settled, on a link of mode mixed. Section 2.7.5.
-    pub fn settled(mut self, settled: bool) -> Self {
-        self.settled = Some(settled);
-        self
-    }
-
-    /// The message-format; 0 is the standard's. Section 2.8.11.
-    pub fn message_format(mut self, format: u32) -> Self {
-        self.message_format = format;
-        self
-    }
-
-    pub(super) fn options(self, settled: bool) -> SendOptions {
-        SendOptions {
-            settled: self.settled.unwrap_or(settled),
-            collect: false,
-            stream: false,
-            message_format: self.message_format,
-            tag: self.tag,
-            state: None,
-        }
-    }
-}
-
-/// What can be sent: a composed message, or one that was received and is forwarded as it is.
-pub trait Sendable {
-    /// Appends the encoded message.
-    fn encode_message(&self, out: &mut BytesMut);
-}
-
-impl Sendable for Message {
-    fn encode_message(&self, out: &mut BytesMut) {
-        self.encode(out);
-    }
-}
-
-impl Sendable for EncodedMessage {
-    fn encode_message(&self, out: &mut BytesMut) {
-        out.extend_from_slice(self.bytes());
-    }
-}
-
-impl<T: Sendable + ?Sized> Sendable for &T {
-    fn encode_message(&self, out: &mut BytesMut) {
-        (**self).encode_message(out);
-    }
-}
-
-struct Encodable<'a, M>(&'a M);
-
-impl<M: Sendable> Encode for Encodable<'_, M> {
-    fn encode(&self, out: &mut BytesMut) {
-        self.0.encode_message(out);
     }
 }
 
@@ -287,11 +207,7 @@ impl Sender {
     }
 
     pub(super) fn receipt(&self, ticket: Ticket) -> Receipt {
-        Receipt {
-            sender: self.inner.clone(),
-            ticket,
-            done: false,
-        }
+        Receipt::new(self.inner.clone(), ticket)
     }
 
     /// Hands a message over if there is room now; `Ok(None)` when there is not.
@@ -555,45 +471,6 @@ impl Sender {
             ErrorScope::Link,
         )
         .await
-    }
-}
-
-/// The promise of an outcome: a future that resolves when the receiver has settled the message.
-///
-/// # Cancel safety
-/// Dropping it changes nothing for the message; only the outcome is not reported any more.
-#[must_use = "a receipt tells whether the message was accepted"]
-pub struct Receipt {
-    /// Keeps the link open until the outcome is known, also when the sender has been dropped.
-    sender: Arc<SenderInner>,
-    ticket: Ticket,
-    done: bool,
-}
-
-impl std::fmt::Debug for Receipt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Receipt")
-            .field("link", &self.sender.shared.name)
-            .field("number", &self.ticket.seq)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Future for Receipt {
-    type Output = Result<Outcome, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = self.sender.shared.poll_outcome(self.ticket, cx.waker());
-        self.done |= outcome.is_ready();
-        outcome
-    }
-}
-
-impl Drop for Receipt {
-    fn drop(&mut self) {
-        if !self.done {
-            self.sender.shared.abandon(self.ticket);
-        }
     }
 }
 

@@ -10,8 +10,10 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::delivery::Delivery;
+use super::receipt::Receipt;
 use super::receiver::{Receiver, ReceiverInner};
-use super::sender::{Receipt, SendSettings, Sendable, Sender};
+use super::sendable::{SendSettings, Sendable};
+use super::sender::Sender;
 use crate::driver::{PartReader, SendOptions, Ticket};
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::proto::StreamEnd;
@@ -200,8 +202,9 @@ impl StreamingDelivery {
     fn new(receiver: Arc<ReceiverInner>, mut reader: PartReader) -> Self {
         // invariant: a reader has its head until somebody takes it, which nobody else does.
         let head = reader.take_head().expect("a reader has its head");
+        let report = receiver.shared.known_report(head.id);
         Self {
-            delivery: Delivery::new(receiver, head),
+            delivery: Delivery::new(receiver, head, report),
             reader,
             buffer: BytesMut::new(),
             data: 0,

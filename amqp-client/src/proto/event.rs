@@ -185,6 +185,15 @@ pub enum Event {
         /// The state that came with it.
         state: Option<DeliveryState>,
     },
+    /// The sender told a state of a delivery that we hold, and leaves it open. Section 2.7.6.
+    DeliveryUpdated {
+        /// The link.
+        link: LinkKey,
+        /// The delivery-id.
+        id: u32,
+        /// The state.
+        state: DeliveryState,
+    },
     /// The peer does not resume links: what became of a delivery of the earlier attachment is not
     /// known, and it is not sent again. Section 2.6.13.
     Unknown {

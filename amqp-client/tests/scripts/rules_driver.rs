@@ -1,17 +1,18 @@
 //! Rules that the handles decide and not the engine, against a scripted peer on an in-memory pipe.
 //! Sections 2.6.12, 2.7.6, 3.4, 3.5.3.
 
-use amqp_client::types::messaging::{Accepted, Outcome, Released};
+use amqp_client::types::messaging::{Accepted, DeliveryState, Outcome, Received, Released};
 use amqp_client::types::transport::{
     DeliveryNumber, Detach, Disposition, Handle, Performative, Role,
 };
 use amqp_client::{
-    Connection, ConnectionOptions, ErrorKind, ErrorScope, Message, SendSettings, Sender,
-    SenderOptions,
+    Connection, ConnectionOptions, ErrorKind, ErrorScope, Message, Receiver, ReceiverOptions,
+    SendSettings, Sender, SenderOptions,
 };
 
 use crate::support::frames::frame;
 use crate::support::wire::{Wire, source};
+use crate::support::{first_transfer, message};
 
 /// A sender whose peer's attach names this default outcome.
 async fn sender(default_outcome: Option<Outcome>) -> (Connection, Sender, Wire) {
@@ -120,4 +121,134 @@ async fn a_tag_that_is_in_use_is_refused_and_the_link_goes_on() {
     let id = sent(&mut wire).await;
     wire.write(&frame(0, &report(id, None, true), &[])).await;
     again.await.expect("accepted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_tells_states_before_the_outcome() {
+    // tests: [PRF-22] [OUT-01]
+    let (_connection, sender, mut wire) = sender(None).await;
+    let mut receipt = sender.enqueue(Message::from("m")).await.expect("room");
+    let id = sent(&mut wire).await;
+    assert_eq!(receipt.state(), None);
+    let received = |offset| DeliveryState::from(Received::new(0, offset));
+    for offset in [7, 9] {
+        let mut progress = report(id, None, false);
+        progress.state = Some(received(offset));
+        {
+            // A wait that is dropped loses nothing.
+            let dropped = receipt.updated();
+            tokio::pin!(dropped);
+            assert!(futures_now(dropped.as_mut()).is_none());
+            wire.write(&frame(0, &progress, &[])).await;
+        }
+        assert_eq!(receipt.updated().await, Some(received(offset)));
+        assert_eq!(
+            receipt.state(),
+            Some(received(offset)),
+            "it can be read again"
+        );
+    }
+    let done = report(id, Some(Accepted::default().into()), true);
+    wire.write(&frame(0, &done, &[])).await;
+    assert_eq!(receipt.updated().await, None, "no more will come");
+    assert_eq!(receipt.state(), None);
+    let outcome = receipt.await.expect("it is settled");
+    assert_eq!(outcome, Outcome::from(Accepted::default()));
+}
+
+/// A receiver in settle mode second or first, to which the peer has sent two messages.
+async fn receiver(second: bool) -> (Connection, Receiver, Wire) {
+    let (connection, mut wire) = Wire::connected(ConnectionOptions::new()).await;
+    let options = match second {
+        true => ReceiverOptions::new().settle_second(),
+        false => ReceiverOptions::new(),
+    };
+    let (receiver, _) = tokio::join!(
+        connection.create_receiver_with("q", options),
+        wire.answer_attach(|_| {}),
+    );
+    for id in 0..2 {
+        wire.write(&frame(0, &first_transfer(0, id), &message("m")))
+            .await;
+    }
+    (connection, receiver.expect("it is attached"), wire)
+}
+
+fn tells(id: u32, state: impl Into<DeliveryState>, settled: bool) -> Disposition {
+    let mut disposition = Disposition::new(Role::Sender, DeliveryNumber(id));
+    disposition.state = Some(state.into());
+    disposition.settled = settled;
+    disposition
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_mode_second_a_delivery_is_settled_when_its_sender_says_so() {
+    // tests: [LNK-48] [PRF-22]
+    let (_connection, receiver, mut wire) = receiver(true).await;
+    let delivery = receiver.recv().await.expect("a delivery");
+    let other = receiver.recv().await.expect("a delivery");
+    delivery.accept();
+    let told = wire
+        .expect(|p| match p {
+            Performative::Disposition(told) => Some(told.clone()),
+            _ => None,
+        })
+        .await;
+    assert!(!told.settled);
+    let settled = delivery.settled();
+    tokio::pin!(settled);
+    assert!(futures_now(settled.as_mut()).is_none());
+    // A state of the sender's own, which settles nothing.
+    let received = DeliveryState::from(Received::new(0, 0));
+    wire.write(&frame(0, &tells(1, received.clone(), false), &[]))
+        .await;
+    wire.write(&frame(0, &tells(0, Accepted::default(), true), &[]))
+        .await;
+    let state = settled.await.expect("it is settled");
+    assert_eq!(state, Some(Accepted::default().into()));
+    assert_eq!(other.remote_state(), Some(received));
+    // The link ends before the other one is settled.
+    let (closed, lost, ()) = tokio::join!(receiver.close(), other.settled(), async {
+        wire.detach().await;
+        let mut detach = Detach::new(Handle(0));
+        detach.closed = true;
+        wire.write(&frame(0, &detach, &[])).await;
+    });
+    closed.expect("closed in good order");
+    assert_eq!(
+        lost.expect_err("nobody knows").kind(),
+        ErrorKind::LinkDetached
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_mode_first_a_delivery_is_settled_by_whoever_is_first() {
+    // tests: [LNK-51] [PRF-22]
+    let (_connection, receiver, mut wire) = receiver(false).await;
+    let ours = receiver.recv().await.expect("a delivery");
+    let theirs = receiver.recv().await.expect("a delivery");
+    let settle = async {
+        ours.accept();
+        wire.write(&frame(0, &tells(1, Released::default(), true), &[]))
+            .await;
+    };
+    let (first, second, ()) = tokio::join!(ours.settled(), theirs.settled(), settle);
+    assert_eq!(first.expect("settled here"), None);
+    assert_eq!(
+        second.expect("settled there"),
+        Some(Released::default().into())
+    );
+    // Asking afterwards tells as much.
+    assert_eq!(ours.settled().await.expect("settled"), None);
+    assert_eq!(theirs.remote_state(), Some(Released::default().into()));
+    theirs.accept();
+}
+
+/// What a future gives at once, if anything.
+fn futures_now<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.poll(&mut cx) {
+        std::task::Poll::Ready(output) => Some(output),
+        std::task::Poll::Pending => None,
+    }
 }

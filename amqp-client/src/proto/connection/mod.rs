@@ -433,6 +433,12 @@ impl Connection {
         }
     }
 
+    /// Whether a delivery that came in a session is not settled.
+    pub fn holds(&self, session: Key, id: u32) -> bool {
+        let session = self.sessions.get(session);
+        session.is_some_and(|session| session.holds(id))
+    }
+
     /// How many deliveries of a session are unsettled: sent, received. For tests and metrics.
     pub fn unsettled(&self, session: Key) -> (usize, usize) {
         self.sessions

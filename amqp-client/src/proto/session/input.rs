@@ -273,6 +273,13 @@ impl Session {
                 self.held.drain_range(first, last, |id, held| {
                     let terminal = disposition.state.as_ref().is_some_and(is_terminal);
                     if !disposition.settled && !terminal {
+                        if let Some(state) = disposition.state.clone() {
+                            events.push_back(Event::DeliveryUpdated {
+                                link: name(held.link),
+                                id,
+                                state,
+                            });
+                        }
                         return false;
                     }
                     let link = links.get_mut(held.link);

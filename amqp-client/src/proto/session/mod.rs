@@ -240,6 +240,11 @@ impl Session {
         matches!(self.local, LocalSession::EndOwed(_) | LocalSession::Ended)
     }
 
+    /// Whether a delivery that came is not settled.
+    pub(crate) fn holds(&self, id: u32) -> bool {
+        self.held.get(id).is_some()
+    }
+
     /// How many deliveries are unsettled: sent, received.
     pub(crate) fn unsettled(&self) -> (usize, usize) {
         (self.sent.len(), self.held.len())
