@@ -98,6 +98,7 @@ struct Inner {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     sasl: Option<SaslCode>,
     retryable: bool,
+    closed: bool,
 }
 
 impl Error {
@@ -178,6 +179,21 @@ impl Error {
         }
     }
 
+    /// Whether the link was closed, by whichever side: its termini are gone. Of a link that was only
+    /// detached, or lost with its session or connection, they may still be there for it to be attached
+    /// again. Sections 2.6.4, 2.6.6.
+    pub fn is_closed(&self) -> bool {
+        self.0.closed
+    }
+
+    /// Says whether a link was closed; to be called before the error is shared.
+    pub(crate) fn link_closed(mut self, closed: bool) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.closed = closed;
+        }
+        self
+    }
+
     pub(crate) fn new(
         kind: ErrorKind,
         scope: ErrorScope,
@@ -193,6 +209,7 @@ impl Error {
             source: None,
             sasl: None,
             retryable: false,
+            closed: false,
         }))
     }
 
@@ -220,6 +237,7 @@ impl Error {
             source: None,
             sasl: None,
             retryable: false,
+            closed: false,
         }))
     }
 
@@ -292,6 +310,7 @@ impl Error {
             source: Some(Box::new(error)),
             sasl: None,
             retryable: false,
+            closed: false,
         }))
     }
 
@@ -367,6 +386,7 @@ impl From<DecodeError> for Error {
             source: Some(Box::new(error)),
             sasl: None,
             retryable: false,
+            closed: false,
         }))
     }
 }

@@ -2,15 +2,20 @@
 //!
 //! Decides that each message is shown once, in order, whatever the outcome. Section 3.5.7.
 
+use std::sync::Arc;
+
 use super::nodes::Use;
 use super::outlet::{Outlet, Over, Pause, Sent};
 use super::stored::{ConsumerId, Stored};
+use crate::driver::SessionShared;
 
 /// The broker's end of a link in distribution mode copy.
 pub(super) struct Browse {
     pub(super) outlet: Outlet,
     pub(super) node: Use,
     pub(super) id: ConsumerId,
+    /// The session of the link.
+    pub(super) session: Arc<SessionShared>,
 }
 
 impl Browse {
@@ -51,6 +56,9 @@ impl Browse {
             }
         }
         queue.leave(self.id);
+        self.node
+            .end(self.outlet.sender.error(), &self.session)
+            .await;
     }
 
     /// Sends copies; answers where to go on when not all of them could be sent.

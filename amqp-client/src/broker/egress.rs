@@ -12,6 +12,7 @@ use super::nodes::Use;
 use super::outlet::{Outlet, Over, Pause, Sent};
 use super::queue::{Deleted, Queue};
 use super::stored::{ConsumerId, Stored};
+use crate::driver::SessionShared;
 
 /// The broker's end of a link that empties a queue.
 pub(super) struct Egress {
@@ -21,6 +22,8 @@ pub(super) struct Egress {
     /// What becomes of messages whose outcome stays unknown; released, where none is named. [MSG-25]
     default_outcome: Option<Outcome>,
     dead_letters: Option<Arc<Queue>>,
+    /// The session of the link.
+    session: Arc<SessionShared>,
 
     /// Messages under way, by their numbers.
     unsettled: HashMap<u64, Stored>,
@@ -56,6 +59,7 @@ impl Egress {
         id: ConsumerId,
         default_outcome: Option<Outcome>,
         dead_letters: Option<Arc<Queue>>,
+        session: Arc<SessionShared>,
     ) -> Self {
         Self {
             outlet,
@@ -63,6 +67,7 @@ impl Egress {
             id,
             default_outcome,
             dead_letters,
+            session,
             unsettled: HashMap::new(),
             hand: Vec::new(),
             outcomes: Vec::new(),
@@ -91,6 +96,9 @@ impl Egress {
             self.apply(unknown.clone(), message);
         }
         self.sweep();
+        self.node
+            .end(self.outlet.sender.error(), &self.session)
+            .await;
     }
 
     async fn serve(&mut self) -> Stop {

@@ -11,6 +11,7 @@ use amqp_types::{Binary, Symbol};
 use super::nodes::{Nodes, Use};
 use super::queue::Deleted;
 use super::stored::{Stored, fault};
+use crate::driver::SessionShared;
 use crate::handles::{Delivery, Receiver};
 
 /// How many deliveries are taken at a time.
@@ -23,11 +24,20 @@ pub(super) struct Ingress {
     /// The node of the link; `None` goes by the messages' `to`.
     pub(super) node: Option<Use>,
     pub(super) may_reject: bool,
+    /// The session of the link.
+    pub(super) session: Arc<SessionShared>,
 }
 
 impl Ingress {
     /// Serves the link until it is over.
     pub(super) async fn run(self) {
+        self.serve().await;
+        if let Some(node) = self.node {
+            node.end(self.receiver.error(), &self.session).await;
+        }
+    }
+
+    async fn serve(&self) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut messages = Vec::with_capacity(BATCH);
         // The node of the last `to`: neighbours often go the same way.

@@ -14,6 +14,8 @@ use amqp_types::transport::{Error, ErrorCondition};
 use super::queue::Queue;
 use super::settings::Settings;
 use super::stored::{ConsumerId, fault};
+use crate::driver::SessionShared;
+use crate::error::ErrorScope;
 
 /// What the addresses of dynamic nodes begin with; no other node's address does.
 const DYNAMIC: &str = "dynamic/";
@@ -39,8 +41,17 @@ struct Node {
 #[derive(Debug)]
 struct Lifetime {
     policy: LifetimePolicy,
-    /// Whether the link is still there for which the node was made.
-    creator: bool,
+    /// The link for which the node was made, as long as it is there.
+    creator: Option<Creator>,
+}
+
+/// The link for which a node was made: its container and name, whatever connection it is on.
+#[derive(Debug)]
+struct Creator {
+    container: String,
+    link: Str,
+    /// How often it has been attached again: earlier attachments count no more.
+    attachment: u32,
 }
 
 /// A link's use of a node, given back when it is dropped.
@@ -48,7 +59,8 @@ struct Lifetime {
 pub(super) struct Use {
     nodes: Arc<Nodes>,
     queue: Arc<Queue>,
-    creator: bool,
+    /// Which attachment of the link this is for which the node was made.
+    creator: Option<u32>,
 }
 
 impl Nodes {
@@ -96,13 +108,38 @@ impl Nodes {
         match nodes.get_mut(address) {
             Some(node) => {
                 node.links += 1;
-                Ok(self.usage(node, false))
+                Ok(self.usage(node, None))
             }
             None => Err(fault(
                 ErrorCondition::NotFound,
                 &format!("there is no node {address}"),
             )),
         }
+    }
+
+    /// The same for a link, which may be the one that the node was made for, attached again.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn attach(
+        self: &Arc<Self>,
+        address: &str,
+        container: &str,
+        link: &str,
+    ) -> Result<Use, Error> {
+        let mut usage = self.open(address)?;
+        if let Some(node) = self.lock().get_mut(address)
+            && let Some(lifetime) = &mut node.lifetime
+            && let Some(creator) = &mut lifetime.creator
+            && creator.container == container
+            && creator.link == link
+        {
+            creator.attachment += 1;
+            // The attachment before counts no more.
+            node.links -= 1;
+            usage.creator = Some(creator.attachment);
+        }
+        Ok(usage)
     }
 
     /// Makes a node for a link. [SRC-03] [SRC-04]
@@ -119,10 +156,14 @@ impl Nodes {
             links: 1,
             lifetime: Some(Lifetime {
                 policy: policy.unwrap_or(LifetimePolicy::DeleteOnClose(DeleteOnClose {})),
-                creator: true,
+                creator: Some(Creator {
+                    container: container.to_owned(),
+                    link: Str::from(link.to_owned()),
+                    attachment: 0,
+                }),
             }),
         };
-        let usage = self.usage(&node, true);
+        let usage = self.usage(&node, Some(0));
         self.lock().insert(address, node);
         usage
     }
@@ -154,7 +195,7 @@ impl Nodes {
         }
     }
 
-    fn usage(self: &Arc<Self>, node: &Node, creator: bool) -> Use {
+    fn usage(self: &Arc<Self>, node: &Node, creator: Option<u32>) -> Use {
         Use {
             nodes: self.clone(),
             queue: node.queue.clone(),
@@ -174,9 +215,11 @@ impl Node {
             return false;
         };
         match lifetime.policy {
-            LifetimePolicy::DeleteOnClose(_) => !lifetime.creator,
+            LifetimePolicy::DeleteOnClose(_) => lifetime.creator.is_none(),
             LifetimePolicy::DeleteOnNoLinks(_) => self.links == 0,
-            LifetimePolicy::DeleteOnNoMessages(_) => !lifetime.creator && self.queue.is_done(),
+            LifetimePolicy::DeleteOnNoMessages(_) => {
+                lifetime.creator.is_none() && self.queue.is_done()
+            }
             LifetimePolicy::DeleteOnNoLinksOrMessages(_) => self.links == 0 && self.queue.is_done(),
         }
     }
@@ -185,6 +228,17 @@ impl Node {
 impl Use {
     pub(super) fn queue(&self) -> &Arc<Queue> {
         &self.queue
+    }
+
+    /// Ends the use, of a link that ended like this. A link that was only detached is still there for
+    /// the node that was made for it, until its session ends: that is the expiry policy that the
+    /// broker announces. [SRC-07]
+    pub(super) async fn end(self, why: Option<crate::error::Error>, session: &SessionShared) {
+        let detached =
+            |why: crate::error::Error| why.scope() == ErrorScope::Link && !why.is_closed();
+        if self.creator.is_some() && why.is_some_and(detached) {
+            session.wait_over().await;
+        }
     }
 
     /// Messages have left the node: that may have been what kept it.
@@ -198,11 +252,19 @@ impl Use {
 impl Drop for Use {
     fn drop(&mut self) {
         if let Some(node) = self.nodes.lock().get_mut(self.queue.address().as_str()) {
-            node.links -= 1;
-            if self.creator
-                && let Some(lifetime) = &mut node.lifetime
-            {
-                lifetime.creator = false;
+            let creator = node.lifetime.as_mut().map(|lifetime| &mut lifetime.creator);
+            let attachment = match &creator {
+                Some(Some(creator)) => Some(creator.attachment),
+                _ => None,
+            };
+            match (self.creator, creator) {
+                (Some(mine), Some(creator)) if attachment == Some(mine) => {
+                    *creator = None;
+                    node.links -= 1;
+                }
+                // The link was attached again, and counts there.
+                (Some(_), _) => {}
+                (None, _) => node.links -= 1,
             }
         }
         self.review();

@@ -60,6 +60,7 @@ fn accept(
     nodes: &Arc<Nodes>,
     stopping: Stopping,
 ) -> Result<(), Error> {
+    let session = link.session().clone();
     match plan {
         Plan::Produce {
             options,
@@ -72,6 +73,7 @@ fn accept(
                 nodes: nodes.clone(),
                 node,
                 may_reject,
+                session,
             };
             spawn(ingress.run(), stopping);
         }
@@ -85,9 +87,22 @@ fn accept(
             let outlet = Outlet::new(link.accept_sender(options)?, settled);
             let id = nodes.next_consumer();
             if copy {
-                spawn(Browse { outlet, node, id }.run(), stopping);
+                let browse = Browse {
+                    outlet,
+                    node,
+                    id,
+                    session,
+                };
+                spawn(browse.run(), stopping);
             } else {
-                let egress = Egress::new(outlet, node, id, default_outcome, nodes.dead_letters());
+                let egress = Egress::new(
+                    outlet,
+                    node,
+                    id,
+                    default_outcome,
+                    nodes.dead_letters(),
+                    session,
+                );
                 spawn(egress.run(), stopping);
             }
         }

@@ -94,8 +94,7 @@ fn produce(attach: &Attach, container: &str, nodes: &Arc<Nodes>) -> Result<Plan,
         dynamic: asked.dynamic,
         capabilities: understood(&asked.capabilities),
         durable: TerminusDurability::None,
-        // Nothing outlives the link, and that is what is said. [SRC-12] [SRC-14]
-        expiry_policy: TerminusExpiryPolicy::LinkDetach,
+        expiry_policy: expiry(asked.dynamic),
         timeout: Seconds(0),
         ..Target::default()
     };
@@ -162,7 +161,7 @@ fn consume(attach: &Attach, container: &str, nodes: &Arc<Nodes>) -> Result<Plan,
     let source = Source {
         address: Some(AddressString(node.queue().address().clone())),
         durable: TerminusDurability::None,
-        expiry_policy: TerminusExpiryPolicy::LinkDetach,
+        expiry_policy: expiry(asked.dynamic),
         timeout: Seconds(0),
         dynamic: asked.dynamic,
         dynamic_node_properties: wish.answer(),
@@ -189,6 +188,15 @@ fn consume(attach: &Attach, container: &str, nodes: &Arc<Nodes>) -> Result<Plan,
         options: SenderOptions::new().source(source).manual_drain(),
         node,
     })
+}
+
+/// Nothing outlives the link, and that is what is said; but for the node that is made for a link,
+/// which stays while the link is only detached. [SRC-07] [SRC-12] [SRC-14]
+fn expiry(dynamic: bool) -> TerminusExpiryPolicy {
+    match dynamic {
+        true => TerminusExpiryPolicy::SessionEnd,
+        false => TerminusExpiryPolicy::LinkDetach,
+    }
 }
 
 /// What either kind of terminus asks of its node.
@@ -218,7 +226,7 @@ impl Wish<'_> {
         self.check()?;
         match self.address {
             _ if self.dynamic => Ok(nodes.create(container, link, self.policy()?)),
-            Some(address) => nodes.open(address),
+            Some(address) => nodes.attach(address, container, link),
             None => Err(fault(
                 ErrorCondition::InvalidField,
                 "the source has no address",

@@ -110,7 +110,8 @@ impl Driver {
                 what,
                 error,
             )
-        };
+        }
+        .link_closed(closed);
         // What is left of a link is kept when only the link is gone, not its terminus; an attach
         // that was refused leaves things as they were.
         let for_good = (closed || entry.closing) && entry.attached.is_none();

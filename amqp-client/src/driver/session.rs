@@ -4,6 +4,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::command::ConnectionShared;
 use crate::error::{Error, ErrorScope};
 use crate::proto::Key;
@@ -13,6 +15,8 @@ use crate::proto::Key;
 pub(crate) struct SessionShared {
     pub(crate) connection: Arc<ConnectionShared>,
     state: Mutex<State>,
+    /// Woken when the session is over.
+    ended: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -28,6 +32,7 @@ impl SessionShared {
         Arc::new(Self {
             connection,
             state: Mutex::default(),
+            ended: Notify::new(),
         })
     }
 
@@ -46,9 +51,25 @@ impl SessionShared {
     }
 
     pub(crate) fn finish(&self, error: Error) {
-        let mut state = self.lock();
-        state.key = None;
-        state.over.get_or_insert(error);
+        {
+            let mut state = self.lock();
+            state.key = None;
+            state.over.get_or_insert(error);
+        }
+        self.ended.notify_waiters();
+    }
+
+    /// Waits until the session is over; answers why.
+    pub(crate) async fn wait_over(&self) -> Error {
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            if let Some(error) = self.lock().over.clone() {
+                return error;
+            }
+            ended.await;
+        }
     }
 
     pub(crate) fn is_over(&self) -> bool {

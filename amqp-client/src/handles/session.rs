@@ -265,6 +265,14 @@ impl Session {
         (handle, answer)
     }
 
+    /// Waits until the session is over, however it comes to that; answers why.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn ended(&self) -> Error {
+        self.inner.shared.wait_over().await
+    }
+
     /// Ends the session and waits for the peer's answer. Section 2.5.2.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use amqp_client::types::transport::ErrorCondition;
 use amqp_client::types::{Decode, Described, Encode, Str, Symbol, Value};
 use amqp_client::{
     Connection, Error, ErrorKind, Message, Receiver, ReceiverOptions, Sender, SenderOptions,
+    SessionOptions,
 };
 
 use crate::{broker, connect, next, put, receiver, sender, soon, start, text};
@@ -119,6 +120,72 @@ async fn delete_on_close_goes_with_the_link_that_made_it() {
         ErrorCondition::NotFound,
     );
     assert_eq!(broker.depth(&address), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn delete_on_close_outlives_a_detach_and_goes_with_the_session() {
+    // tests: [SRC-07]
+    let broker = broker().await;
+    let connection = connect(&broker).await;
+    let session = connection.create_session(SessionOptions::new()).await;
+    let session = session.expect("a session");
+    let source = Source {
+        dynamic: true,
+        dynamic_node_properties: lifetime(DeleteOnClose {}),
+        ..Source::default()
+    };
+    let options = ReceiverOptions::new().name("inbox").source(source);
+    let inbox = session
+        .create_receiver_with("", options)
+        .await
+        .expect("it is attached");
+    let address = inbox.address().expect("the node has an address");
+    let sender = sender(&connection, &address).await;
+    inbox.detach().await.expect("detached");
+    let error = inbox.error().expect("it is over");
+    assert!(!error.is_closed(), "the terminus is left");
+    put(&sender, Message::from("kept")).await;
+    // Attached again it is the same link, and its close is what counts.
+    let again = ReceiverOptions::new().name("inbox");
+    let inbox = session
+        .create_receiver_with(&address, again)
+        .await
+        .expect("it is attached");
+    assert_eq!(text(&next(&inbox).await), "kept");
+    inbox.detach().await.expect("detached");
+    assert_eq!(broker.depth(&address), Some(1));
+    session.end().await.expect("ended");
+    let error = soon(sender.closed()).await;
+    assert_eq!(error.condition(), Some(&ErrorCondition::ResourceDeleted));
+    assert!(error.is_closed());
+    assert_eq!(broker.depth(&address), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_comes_back_is_the_one_that_deletes_on_close() {
+    // tests: [SRC-07]
+    let broker = broker().await;
+    let connection = connect(&broker).await;
+    let (inbox, address) = dynamic_receiver(&connection, lifetime(DeleteOnClose {})).await;
+    inbox.detach().await.expect("detached");
+    // Another link is not the one that the node was made for.
+    receiver(&connection, &address)
+        .await
+        .close()
+        .await
+        .expect("closed");
+    assert_eq!(broker.depth(&address), Some(0));
+    let again = ReceiverOptions::new().name("inbox");
+    let inbox = connection.create_receiver_with(&address, again).await;
+    inbox
+        .expect("it is attached")
+        .close()
+        .await
+        .expect("closed");
+    assert_refused(
+        connection.create_sender(&address).await,
+        ErrorCondition::NotFound,
+    );
 }
 
 #[tokio::test(start_paused = true)]
