@@ -335,11 +335,18 @@ impl Error {
     }
 
     pub(crate) fn violation(violation: &Violation) -> Self {
+        // A capability that we require and the peer does not offer. [CON-46]
+        let lacks = violation.condition == transport::ErrorCondition::NotImplemented
+            && violation.section == "2.7.1";
+        let (kind, what) = match lacks {
+            true => (ErrorKind::Unsupported, "the peer can not do what is needed"),
+            false => (ErrorKind::Protocol, "the peer broke the protocol"),
+        };
         Self::amqp_error(
-            ErrorKind::Protocol,
+            kind,
             ErrorScope::Connection,
             Initiator::Library,
-            "the peer broke the protocol",
+            what,
             Some(violation.to_error()),
         )
     }

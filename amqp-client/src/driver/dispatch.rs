@@ -238,9 +238,14 @@ impl Driver {
             } => {
                 self.link_detached(link, closed, error, by_peer);
             }
-            Event::SessionBegun { session, incoming } => {
+            Event::SessionBegun {
+                session,
+                incoming,
+                begin,
+            } => {
                 if incoming {
                     let shared = SessionShared::new(self.shared.clone());
+                    shared.begun(begin);
                     shared.set_key(session);
                     self.notice(|| Notice::SessionBegun {
                         session: shared.clone(),
@@ -253,6 +258,7 @@ impl Driver {
                     };
                     self.sessions.insert(session, entry);
                 } else if let Some(entry) = self.sessions.get_mut(&session) {
+                    entry.shared.begun(begin);
                     answer(entry.begun.take(), Ok(()));
                     let session = entry.shared.clone();
                     self.notice(|| Notice::SessionBegun {

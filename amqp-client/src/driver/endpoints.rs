@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use amqp_types::transport::{self, Attach, Role};
+use amqp_types::transport::{self, Attach, ErrorCondition, Role};
 
 use super::commands::answer;
 use super::{Driver, LinkEntry, LinkShared, Notice, Offer};
@@ -158,8 +158,17 @@ impl Driver {
                 } else {
                     Initiator::Library
                 };
+                let kind = match &error {
+                    // A capability that we require, and nothing else. [CON-46]
+                    Some(error)
+                        if error.condition == ErrorCondition::NotImplemented && !by_peer =>
+                    {
+                        ErrorKind::Unsupported
+                    }
+                    _ => ErrorKind::SessionEnded,
+                };
                 Error::amqp_error(
-                    ErrorKind::SessionEnded,
+                    kind,
                     ErrorScope::Session,
                     initiator,
                     "the session was ended",

@@ -24,6 +24,7 @@ mod report;
 mod sender;
 mod session;
 mod stream;
+mod streamed;
 mod tags;
 mod waits;
 

@@ -18,14 +18,12 @@ use super::command::{Command, ConnectionShared};
 use super::link::{Status, Template};
 use super::tags::OwnTags;
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
-use crate::proto::{LinkKey, Outgoing, Resume, Ring, StreamEnd, Tag, TransferKind, Unsettled};
+use crate::proto::{LinkKey, Outgoing, Resume, Ring, Tag, TransferKind, Unsettled};
 
 /// Messages are encoded into pieces of this size, which several of them share.
 const CHUNK: usize = 16 * 1024;
 /// A message from this size on gets memory of its own.
 const OWN_CHUNK: usize = 4 * 1024;
-/// How many octets of a streamed message may be handed over before they are written.
-const STREAM_AHEAD: usize = 256 * 1024;
 
 /// What a sender may have on its way.
 #[derive(Clone, Copy, Debug)]
@@ -314,56 +312,6 @@ impl SenderShared {
             }
             _ => {}
         }
-    }
-
-    /// Hands over a part of a streamed message once what is under way leaves room, or ends it.
-    pub(crate) async fn stream(
-        self: &Arc<Self>,
-        seq: u64,
-        part: Option<Bytes>,
-        end: Option<StreamEnd>,
-    ) -> Result<(), Error> {
-        let octets = part.as_ref().map_or(0, Bytes::len);
-        if octets > 0 {
-            self.wait(|state| {
-                (state.streams.get(&seq).is_none_or(|n| *n < STREAM_AHEAD)).then_some(())
-            })
-            .await?;
-        }
-        self.push_part(seq, part, end)
-    }
-
-    /// Hands over a part of a streamed message, or its end, at once.
-    pub(crate) fn push_part(
-        self: &Arc<Self>,
-        seq: u64,
-        part: Option<Bytes>,
-        end: Option<StreamEnd>,
-    ) -> Result<(), Error> {
-        let mut state = self.lock();
-        if let Status::Over(error) | Status::Suspended(error) = &state.status {
-            return Err(error.clone());
-        }
-        if end.is_some() {
-            state.streams.remove(&seq);
-        } else {
-            *state.streams.entry(seq).or_default() += part.as_ref().map_or(0, Bytes::len);
-        }
-        state.connection.push(Command::Stream {
-            link: self.clone(),
-            seq,
-            part,
-            end,
-        });
-        Ok(())
-    }
-
-    /// Octets of a streamed message have been written.
-    pub(crate) fn stream_written(&self, seq: u64, octets: usize) {
-        if let Some(waiting) = self.lock().streams.get_mut(&seq) {
-            *waiting = waiting.saturating_sub(octets);
-        }
-        self.changed.notify_waiters();
     }
 
     /// Credit that no enqueued message is going to use.

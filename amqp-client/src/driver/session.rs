@@ -4,6 +4,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use amqp_types::transport::Begin;
 use tokio::sync::Notify;
 
 use super::command::ConnectionShared;
@@ -24,6 +25,7 @@ struct State {
     /// Whether somebody has asked for it to be begun.
     claimed: bool,
     key: Option<Key>,
+    remote: Option<Arc<Begin>>,
     over: Option<Error>,
 }
 
@@ -48,6 +50,16 @@ impl SessionShared {
 
     pub(crate) fn set_key(&self, key: Key) {
         self.lock().key = Some(key);
+    }
+
+    /// The peer's begin has come.
+    pub(crate) fn begun(&self, remote: Box<Begin>) {
+        self.lock().remote = Some(Arc::from(remote));
+    }
+
+    /// The peer's begin.
+    pub(crate) fn remote(&self) -> Option<Arc<Begin>> {
+        self.lock().remote.clone()
     }
 
     pub(crate) fn finish(&self, error: Error) {

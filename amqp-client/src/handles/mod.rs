@@ -32,4 +32,4 @@ pub use stream::{MessageStream, StreamingDelivery};
 
 pub(crate) use background::Background;
 pub(crate) use connection::{Starting, start};
-pub(crate) use session::{SessionInner, missing_filter};
+pub(crate) use session::{SessionInner, lacks, missing_filter};

@@ -16,7 +16,7 @@ use crate::driver::{
     AttachOrder, Command, LinkShared, ReceiverShared, Status, reply, reply_within,
 };
 use crate::error::{Error, ErrorScope};
-use crate::proto::LinkConfig;
+use crate::proto::{LinkConfig, wished};
 
 /// A link that receives; clones stand for the same one, and each delivery goes to one of them. The
 /// link is closed when the last handle and the last delivery are dropped. Section 2.6.
@@ -313,6 +313,10 @@ pub(crate) fn attach_frame(name: Str, address: &str, options: ReceiverOptions) -
     }
     attach.target = Some(target.into());
     attach.properties = options.properties;
-    attach.desired_capabilities = options.desired_capabilities;
+    attach.offered_capabilities = options.offered_capabilities;
+    attach.desired_capabilities = wished(
+        &options.desired_capabilities,
+        &options.required_capabilities,
+    );
     attach
 }

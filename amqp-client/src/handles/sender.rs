@@ -18,7 +18,7 @@ use crate::driver::{
     reply_within,
 };
 use crate::error::{Error, ErrorScope};
-use crate::proto::LinkConfig;
+use crate::proto::{LinkConfig, wished};
 
 /// A link that sends; clones stand for the same one. Dropping the last handle closes it; what was
 /// enqueued before is still sent as far as the peer's credit goes. Section 2.6.
@@ -490,6 +490,10 @@ pub(crate) fn attach_frame(name: Str, address: &str, options: SenderOptions) -> 
     }
     attach.target = Some(target.into());
     attach.properties = options.properties;
-    attach.desired_capabilities = options.desired_capabilities;
+    attach.offered_capabilities = options.offered_capabilities;
+    attach.desired_capabilities = wished(
+        &options.desired_capabilities,
+        &options.required_capabilities,
+    );
     attach
 }

@@ -17,7 +17,7 @@ use crate::driver::{
     Command, ReceiverShared, Room, SenderShared, SessionShared, Template, reply_within,
 };
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
-use crate::proto::LinkConfig;
+use crate::proto::{LinkConfig, missing};
 
 /// A session of a connection; clones stand for the same one. Dropping the last handle of it and of
 /// its links ends it. Section 2.5.
@@ -105,7 +105,8 @@ impl Session {
     /// Attaches a sender to a node.
     ///
     /// # Errors
-    /// What the peer says when it refuses; whatever ends the session or the connection.
+    /// What the peer says when it refuses; Unsupported when it does not offer what the options require;
+    /// whatever ends the session or the connection.
     ///
     /// # Cancel safety
     /// Dropping the future detaches the link.
@@ -120,9 +121,10 @@ impl Session {
         address: &str,
         options: SenderOptions,
     ) -> Result<Sender, Error> {
+        let required = options.required_capabilities.clone();
         let (handle, answer) = self.start_sender(address, options);
         let connection = &self.inner.shared.connection;
-        reply_within(
+        let remote = reply_within(
             connection,
             answer,
             connection.deadlines().attach,
@@ -130,6 +132,11 @@ impl Session {
             ErrorScope::Link,
         )
         .await?;
+        if let Some(missing) = missing(&required, &remote.offered_capabilities) {
+            let (error, refusal) = lacks(missing);
+            handle.close_with_error(refusal).await.ok();
+            return Err(error);
+        }
         Ok(handle)
     }
 
@@ -179,7 +186,8 @@ impl Session {
     /// Attaches a receiver to a node.
     ///
     /// # Errors
-    /// What the peer says when it refuses; whatever ends the session or the connection.
+    /// What the peer says when it refuses; Unsupported when it does not offer what the options require;
+    /// whatever ends the session or the connection.
     ///
     /// # Cancel safety
     /// Dropping the future detaches the link.
@@ -196,6 +204,7 @@ impl Session {
     ) -> Result<Receiver, Error> {
         let ignore = options.ignore_missing_filters;
         let asked = options.source.filter.clone().filter(|_| !ignore);
+        let required = options.required_capabilities.clone();
         let (handle, answer) = self.start_receiver(address, options);
         let connection = &self.inner.shared.connection;
         let remote = reply_within(
@@ -206,6 +215,11 @@ impl Session {
             ErrorScope::Link,
         )
         .await?;
+        if let Some(missing) = missing(&required, &remote.offered_capabilities) {
+            let (error, refusal) = lacks(missing);
+            handle.close_with_error(refusal).await.ok();
+            return Err(error);
+        }
         if let Some(missing) = missing_filter(asked.as_ref(), &remote) {
             // [SRC-20] [LNK-12]
             let what = format!("the peer does not apply the filter {missing}");
@@ -265,6 +279,12 @@ impl Session {
         (handle, answer)
     }
 
+    /// The peer's begin: what it offers, what it would like, its properties. `None` before it has come,
+    /// which is before a session that was asked for is handed out. Section 2.7.2.
+    pub fn remote(&self) -> Option<Arc<transport::Begin>> {
+        self.inner.shared.remote()
+    }
+
     /// Waits until the session is over, however it comes to that; answers why.
     ///
     /// # Cancel safety
@@ -297,6 +317,21 @@ impl Session {
         )
         .await
     }
+}
+
+/// A capability that a link requires and the peer does not offer: what the user learns, and what the
+/// peer is told. [CON-46]
+pub(crate) fn lacks(missing: &Symbol) -> (Error, transport::Error) {
+    let what = format!("the peer does not offer the capability {missing}");
+    let mut refusal = transport::Error::new(transport::ErrorCondition::NotImplemented);
+    refusal.description = Some(what.clone().into());
+    let error = Error::new(
+        ErrorKind::Unsupported,
+        ErrorScope::Link,
+        Initiator::Library,
+        what,
+    );
+    (error, refusal)
 }
 
 /// The first filter that was asked for and that the answer does not name.

@@ -2,6 +2,7 @@
 //!
 //! Decides how it is accepted or refused. Section 2.6.3.
 
+use amqp_types::Symbol;
 use amqp_types::messaging::{SourceArchetype, TargetArchetype};
 use std::sync::Arc;
 
@@ -14,8 +15,10 @@ use crate::driver::{
     Template, mirror,
 };
 use crate::error::Error;
-use crate::handles::{Connection, Receiver, ReceiverOptions, Sender, SenderOptions, SessionInner};
-use crate::proto::{LinkConfig, LinkKey};
+use crate::handles::{
+    Connection, Receiver, ReceiverOptions, Sender, SenderOptions, SessionInner, lacks,
+};
+use crate::proto::{LinkConfig, LinkKey, missing, wished};
 
 /// A link that the peer attached. Dropping it without an answer refuses it.
 #[derive(Debug)]
@@ -172,7 +175,8 @@ impl IncomingLink {
     /// peer's where they have an address. A peer that does not send gets a refusal.
     ///
     /// # Errors
-    /// Configuration when the peer wants to receive.
+    /// Configuration when the peer wants to receive; Unsupported, and a refusal, when it does not offer
+    /// what the options require.
     pub fn accept_receiver(self, options: ReceiverOptions) -> Result<Receiver, Error> {
         let mut attach = mirror(&self.attach);
         // The peer's wish is followed; an option for mode second counts for more. [LNK-14]
@@ -182,10 +186,16 @@ impl IncomingLink {
         attach.max_message_size =
             (options.max_message_size != 0).then_some(options.max_message_size);
         attach.properties = options.properties;
+        attach.offered_capabilities = options.offered_capabilities;
+        attach.desired_capabilities = wished(
+            &options.desired_capabilities,
+            &options.required_capabilities,
+        );
+        let this = self.check_offer(&options.required_capabilities)?;
         if options.target.address.is_some() {
             attach.target = Some(options.target.into());
         }
-        match self.accept_as(
+        match this.accept_as(
             attach,
             AcceptOptions {
                 credit: options.credit,
@@ -204,10 +214,17 @@ impl IncomingLink {
     /// where it has an address. A peer that does not receive gets a refusal.
     ///
     /// # Errors
-    /// Configuration when the peer wants to send.
+    /// Configuration when the peer wants to send; Unsupported, and a refusal, when it does not offer
+    /// what the options require.
     pub fn accept_sender(self, options: SenderOptions) -> Result<Sender, Error> {
         let mut attach = mirror(&self.attach);
         attach.properties = options.properties;
+        attach.offered_capabilities = options.offered_capabilities;
+        attach.desired_capabilities = wished(
+            &options.desired_capabilities,
+            &options.required_capabilities,
+        );
+        let this = self.check_offer(&options.required_capabilities)?;
         if options.source.address.is_some() {
             attach.source = Some(options.source.into());
         }
@@ -217,12 +234,22 @@ impl IncomingLink {
             max_queued_bytes: options.max_queued_bytes,
             ..AcceptOptions::default()
         };
-        match self.accept_as(attach, accept) {
+        match this.accept_as(attach, accept) {
             Link::Sender(sender) => Ok(sender),
             Link::Receiver(_) => Err(Error::configuration(
                 "the peer wants to send, not to receive",
             )),
         }
+    }
+
+    /// Refuses the link when the peer does not offer what is required. [CON-46]
+    fn check_offer(self, required: &[Symbol]) -> Result<Self, Error> {
+        let Some(missing) = missing(required, &self.attach.offered_capabilities) else {
+            return Ok(self);
+        };
+        let (error, refusal) = lacks(missing);
+        self.refuse(refusal);
+        Err(error)
     }
 
     /// An attach that agrees with everything the peer asks for, to be changed and handed to

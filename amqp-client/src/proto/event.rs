@@ -4,7 +4,7 @@
 
 use amqp_types::messaging::DeliveryState;
 use amqp_types::security::SaslCode;
-use amqp_types::transport::{Attach, Error, Open};
+use amqp_types::transport::{Attach, Begin, Error, Open};
 use amqp_types::{Binary, Str, Symbol};
 
 use bytes::Bytes;
@@ -71,6 +71,8 @@ pub enum Event {
         session: Key,
         /// Whether the partner began it.
         incoming: bool,
+        /// The partner's begin.
+        begin: Box<Begin>,
     },
     /// The session is over. Section 2.7.8.
     SessionEnded {

@@ -39,6 +39,7 @@ pub use resume::{Outstanding, Unsettled};
 pub(crate) use ring::Ring;
 pub use sasl::{SaslClient, SaslServer};
 pub use session::SessionConfig;
+pub(crate) use session::{missing, wished};
 pub(crate) use violation::condition_of;
 pub use violation::{Scope, Violation};
 pub use write_buf::WriteBuf;

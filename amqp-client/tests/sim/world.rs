@@ -70,6 +70,7 @@ pub(crate) fn session(rng: &mut Rng, handle_max: u32) -> SessionConfig {
         incoming_octets: rng.pick(&[600, 10_000, 1 << 20]),
         next_outgoing_id: rng.serial(),
         next_delivery_id: rng.serial(),
+        ..SessionConfig::default()
     }
 }
 

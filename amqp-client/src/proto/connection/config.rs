@@ -7,7 +7,7 @@ use std::time::Duration;
 use amqp_types::transport::{Fields, Open};
 use amqp_types::{Limits, Str, Symbol};
 
-use super::super::session::SessionConfig;
+use super::super::session::{SessionConfig, wished};
 
 /// What a connection says in its open, and what it allows.
 #[derive(Clone, Debug)]
@@ -75,12 +75,7 @@ impl Config {
             amqp_types::transport::Milliseconds(half.max(1))
         });
         open.offered_capabilities = self.offered_capabilities.clone();
-        open.desired_capabilities = self.desired_capabilities.clone();
-        for required in &self.required_capabilities {
-            if !open.desired_capabilities.contains(required) {
-                open.desired_capabilities.push(required.clone());
-            }
-        }
+        open.desired_capabilities = wished(&self.desired_capabilities, &self.required_capabilities);
         open.properties = self.properties.clone();
         open
     }

@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::super::event::Event;
 use super::super::fragment::Fragment;
 use super::super::frame::{AMQP_FRAME, FrameHeader, MIN_MAX_FRAME_SIZE};
-use super::super::session::{RemoteSession, Session};
+use super::super::session::{RemoteSession, Session, missing};
 use super::super::violation::Violation;
 use super::{Connection, Key, Local, Reading, Remote, Side};
 
@@ -274,12 +274,8 @@ impl Connection {
             }
             self.open();
         }
-        let missing = self
-            .config
-            .required_capabilities
-            .iter()
-            .find(|required| !open.offered_capabilities.contains(required));
-        if let Some(missing) = missing {
+        let required = &self.config.required_capabilities;
+        if let Some(missing) = missing(required, &open.offered_capabilities) {
             // [CON-46]
             return Err(Violation::connection(
                 ErrorCondition::NotImplemented,
@@ -344,9 +340,16 @@ impl Connection {
         self.inputs[at] = Some(key);
         self.with(key, |session, _| session.on_begin(channel, begin));
         self.owe(key);
+        if !incoming
+            && let Some(Err(violation)) = self.with(key, |session, _| session.check_offer(begin))
+        {
+            self.answer(Some(key), violation);
+            return Ok(());
+        }
         self.events.push_back(Event::SessionBegun {
             session: key,
             incoming,
+            begin: Box::new(begin.to_compact()),
         });
         Ok(())
     }

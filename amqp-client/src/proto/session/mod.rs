@@ -17,14 +17,15 @@ mod transmit;
 
 use std::collections::VecDeque;
 
-use amqp_types::Str;
-use amqp_types::transport::{Begin, Error, Handle, Role, TransferNumber};
+use amqp_types::transport::{Begin, Error, ErrorCondition, Fields, Handle, Role, TransferNumber};
+use amqp_types::{Str, Symbol};
 
 use super::arena::{Arena, Key};
 use super::delivery::{Held, Load, Sent};
 use super::disposition::Dispositions;
 use super::event::LinkKey;
 use super::link::Link;
+use super::violation::Violation;
 
 pub(crate) use transmit::Transmit;
 
@@ -45,6 +46,15 @@ pub struct SessionConfig {
     pub next_outgoing_id: u32,
     /// The first delivery-id; any number will do. [SES-35]
     pub next_delivery_id: u32,
+    /// Capabilities that we offer. Section 2.7.2.
+    pub offered_capabilities: Vec<Symbol>,
+    /// Capabilities that we would like to use. Section 2.7.2.
+    pub desired_capabilities: Vec<Symbol>,
+    /// Capabilities without which a session of ours is of no use: it is ended when the partner does not
+    /// offer one. Section 2.7.2. [CON-46]
+    pub required_capabilities: Vec<Symbol>,
+    /// Session properties. Section 2.7.2.
+    pub properties: Option<Fields>,
 }
 
 impl Default for SessionConfig {
@@ -55,6 +65,10 @@ impl Default for SessionConfig {
             handle_max: 4095,
             next_outgoing_id: 0,
             next_delivery_id: 0,
+            offered_capabilities: Vec::new(),
+            desired_capabilities: Vec::new(),
+            required_capabilities: Vec::new(),
+            properties: None,
         }
     }
 }
@@ -210,7 +224,28 @@ impl Session {
         );
         begin.remote_channel = self.input;
         begin.handle_max = Handle(self.config.handle_max);
+        begin.offered_capabilities = self.config.offered_capabilities.clone();
+        begin.desired_capabilities = wished(
+            &self.config.desired_capabilities,
+            &self.config.required_capabilities,
+        );
+        begin.properties = self.config.properties.clone();
         begin
+    }
+
+    /// Whether the partner's begin offers what we can not do without. [CON-46]
+    pub(crate) fn check_offer(&self, begin: &Begin) -> Result<(), Violation> {
+        match missing(
+            &self.config.required_capabilities,
+            &begin.offered_capabilities,
+        ) {
+            None => Ok(()),
+            Some(missing) => Err(Violation::session(
+                ErrorCondition::NotImplemented,
+                "2.7.2",
+                format!("the capability {missing} is required and not offered"),
+            )),
+        }
     }
 
     /// Whether frames of the session may be written at all. [SES-06] [SES-14]
@@ -254,4 +289,20 @@ impl Session {
     pub(crate) fn link_count(&self) -> usize {
         self.links.len()
     }
+}
+
+/// What is asked for: what is desired, and what is required.
+pub(crate) fn wished(desired: &[Symbol], required: &[Symbol]) -> Vec<Symbol> {
+    let mut wished = desired.to_vec();
+    for required in required {
+        if !wished.contains(required) {
+            wished.push(required.clone());
+        }
+    }
+    wished
+}
+
+/// The first capability that is required and not offered. [CON-46]
+pub(crate) fn missing<'a>(required: &'a [Symbol], offered: &[Symbol]) -> Option<&'a Symbol> {
+    required.iter().find(|required| !offered.contains(required))
 }

@@ -55,9 +55,7 @@ impl Session {
     /// Writes what is owed; answers whether more could be written in another turn.
     pub(crate) fn transmit(&mut self, cx: &mut Transmit<'_>) -> bool {
         if !self.begun {
-            if !cx.frame(self.output, &self.begin_frame()) {
-                return false;
-            }
+            self.write_begin(cx);
             self.begun = true;
             if matches!(self.local, LocalSession::BeginOwed) {
                 self.local = LocalSession::Begun;
@@ -99,6 +97,23 @@ impl Session {
             self.local = LocalSession::Ended;
         }
         false
+    }
+
+    /// Writes the begin. What is only information is left out where it would not fit. [FRM-16]
+    fn write_begin(&self, cx: &mut Transmit<'_>) {
+        let mut begin = self.begin_frame();
+        if cx.frame(self.output, &begin) {
+            return;
+        }
+        begin.properties = None;
+        if cx.frame(self.output, &begin) {
+            return;
+        }
+        begin.offered_capabilities = Vec::new();
+        if !cx.frame(self.output, &begin) {
+            begin.desired_capabilities = Vec::new();
+            cx.frame(self.output, &begin);
+        }
     }
 
     /// Whether anything would be written now.

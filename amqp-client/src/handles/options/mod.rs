@@ -1,14 +1,17 @@
 //! What connections, sessions and links can be opened with.
 //!
 //! Decides the defaults of the public API; how they appear in frames is decided where the frames
-//! are made. Sections 2.7.1 to 2.7.3.
+//! are made. Those of links are in `link`. Sections 2.7.1 to 2.7.3.
+
+mod link;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use amqp_types::messaging::{Source, Target};
-use amqp_types::transport::{Fields, ReceiverSettleMode, SenderSettleMode};
+use amqp_types::transport::Fields;
 use amqp_types::{Str, Symbol};
+
+pub use link::{ReceiverOptions, SenderOptions};
 
 use crate::deadlines::Deadlines;
 use crate::driver::ConnectionShared;
@@ -221,6 +224,14 @@ impl ConnectionOptions {
         self
     }
 
+    /// Capabilities without which the connection is of no use: they are asked for, and it is closed with
+    /// an Unsupported error when the peer does not offer one. What a peer offers is in
+    /// [`Connection::remote`](super::Connection::remote). Section 2.7.1. [CON-46]
+    pub fn require_capabilities(mut self, capabilities: impl IntoIterator<Item = Symbol>) -> Self {
+        self.config.required_capabilities = capabilities.into_iter().collect();
+        self
+    }
+
     /// What the sessions of the connection are begun with unless they say otherwise.
     pub fn session(mut self, session: SessionOptions) -> Self {
         self.config.session = session.config;
@@ -258,246 +269,30 @@ impl SessionOptions {
         self.config.handle_max = handle;
         self
     }
-}
 
-/// Options of a sender.
-#[derive(Clone, Debug)]
-pub struct SenderOptions {
-    pub(crate) name: Option<Str>,
-    pub(crate) snd_settle_mode: SenderSettleMode,
-    pub(crate) source: Source,
-    pub(crate) target: Target,
-    pub(crate) properties: Option<Fields>,
-    pub(crate) desired_capabilities: Vec<Symbol>,
-    pub(crate) max_queued_messages: usize,
-    pub(crate) max_queued_bytes: usize,
-    pub(crate) manual_drain: bool,
-    pub(crate) resumable: bool,
-}
-
-impl Default for SenderOptions {
-    fn default() -> Self {
-        Self {
-            name: None,
-            snd_settle_mode: SenderSettleMode::Mixed,
-            source: Source::default(),
-            target: Target::default(),
-            properties: None,
-            desired_capabilities: Vec::new(),
-            max_queued_messages: 16_384,
-            max_queued_bytes: 16 * 1024 * 1024,
-            manual_drain: false,
-            resumable: false,
-        }
-    }
-}
-
-impl SenderOptions {
-    /// The defaults: at least once, 16,384 messages or 16 MiB on their way.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The name of the link; one is made up otherwise. Section 2.6.1.
-    pub fn name(mut self, name: impl Into<Str>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// At most once: messages are sent settled. Section 2.8.2.
-    pub fn at_most_once(mut self) -> Self {
-        self.snd_settle_mode = SenderSettleMode::Settled;
-        self
-    }
-
-    /// At least once: every message is settled by its receiver. Section 2.8.2.
-    pub fn at_least_once(mut self) -> Self {
-        self.snd_settle_mode = SenderSettleMode::Unsettled;
-        self
-    }
-
-    /// The target, all of it; its address is replaced by the one given to `create_sender`.
-    pub fn target(mut self, target: Target) -> Self {
-        self.target = target;
-        self
-    }
-
-    /// The source, which says what outcomes are understood. Section 3.5.3.
-    pub fn source(mut self, source: Source) -> Self {
-        self.source = source;
-        self
-    }
-
-    /// Link properties. Section 2.7.3.
+    /// Session properties. Section 2.7.2.
     pub fn properties(mut self, properties: Fields) -> Self {
-        self.properties = Some(properties);
+        self.config.properties = Some(properties);
         self
     }
 
-    /// Capabilities that the link would like to use. Section 2.7.3.
+    /// Capabilities that this side offers. Section 2.7.2.
+    pub fn offered_capabilities(mut self, capabilities: impl IntoIterator<Item = Symbol>) -> Self {
+        self.config.offered_capabilities = capabilities.into_iter().collect();
+        self
+    }
+
+    /// Capabilities that this side would like the peer to have. Section 2.7.2.
     pub fn desired_capabilities(mut self, capabilities: impl IntoIterator<Item = Symbol>) -> Self {
-        self.desired_capabilities = capabilities.into_iter().collect();
+        self.config.desired_capabilities = capabilities.into_iter().collect();
         self
     }
 
-    /// Unsettled deliveries outlive a detach, the end of the session and the loss of the connection,
-    /// until [`super::Sender::resume`] attaches the link again. Such a link needs a name of its own,
-    /// the same each time. Section 2.6.13.
-    pub fn resumable(mut self) -> Self {
-        self.resumable = true;
-        self
-    }
-
-    /// Answers a drain only when [`super::Sender::drained`] is called, not as soon as nothing is
-    /// enqueued: for nodes that keep their messages elsewhere. Section 2.6.7.
-    pub fn manual_drain(mut self) -> Self {
-        self.manual_drain = true;
-        self
-    }
-
-    /// How many messages may be queued or unsettled before `enqueue` waits. Default 16,384.
-    pub fn max_queued_messages(mut self, messages: usize) -> Self {
-        self.max_queued_messages = messages.max(1);
-        self
-    }
-
-    /// How many octets may be queued or unsettled before `enqueue` waits. Default 16 MiB. One
-    /// message of any size is always taken.
-    pub fn max_queued_bytes(mut self, octets: usize) -> Self {
-        self.max_queued_bytes = octets.max(1);
-        self
-    }
-}
-
-/// Options of a receiver.
-#[derive(Clone, Debug)]
-pub struct ReceiverOptions {
-    pub(crate) name: Option<Str>,
-    pub(crate) snd_settle_mode: SenderSettleMode,
-    pub(crate) rcv_settle_mode: ReceiverSettleMode,
-    pub(crate) source: Source,
-    pub(crate) target: Target,
-    pub(crate) properties: Option<Fields>,
-    pub(crate) desired_capabilities: Vec<Symbol>,
-    pub(crate) credit: Option<u32>,
-    pub(crate) max_message_size: u64,
-    pub(crate) resumable: bool,
-    pub(crate) ignore_missing_filters: bool,
-    pub(crate) streaming: bool,
-}
-
-impl Default for ReceiverOptions {
-    fn default() -> Self {
-        Self {
-            name: None,
-            snd_settle_mode: SenderSettleMode::Mixed,
-            rcv_settle_mode: ReceiverSettleMode::First,
-            source: Source::default(),
-            target: Target::default(),
-            properties: None,
-            desired_capabilities: Vec::new(),
-            credit: Some(500),
-            max_message_size: 0,
-            resumable: false,
-            ignore_missing_filters: false,
-            streaming: false,
-        }
-    }
-}
-
-impl ReceiverOptions {
-    /// The defaults: 500 deliveries are fetched ahead, messages of any size.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The name of the link; one is made up otherwise. Section 2.6.1.
-    pub fn name(mut self, name: impl Into<Str>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Unsettled deliveries outlive a detach, the end of the session and the loss of the connection,
-    /// until [`super::Receiver::resume`] attaches the link again. Such a link needs a name of its own,
-    /// the same each time. Section 2.6.13.
-    pub fn resumable(mut self) -> Self {
-        self.resumable = true;
-        self
-    }
-
-    /// Takes a source without the filters that were asked for. Otherwise a filter that the peer does
-    /// not name in its answer, and so does not apply, is an error. Section 3.5.3.
-    pub fn ignore_missing_filters(mut self) -> Self {
-        self.ignore_missing_filters = true;
-        self
-    }
-
-    /// Hands deliveries out while they arrive, by [`super::Receiver::recv_stream`] instead of
-    /// [`super::Receiver::recv`]: for messages that are larger than memory should hold.
-    pub fn streaming(mut self) -> Self {
-        self.streaming = true;
-        self
-    }
-
-    /// How many deliveries are fetched ahead: granted as credit and topped up at half. Default 500.
-    pub fn prefetch(mut self, deliveries: u32) -> Self {
-        self.credit = Some(deliveries.max(1));
-        self
-    }
-
-    /// No credit but what [`super::Receiver::set_credit`] grants.
-    pub fn manual_credit(mut self) -> Self {
-        self.credit = None;
-        self
-    }
-
-    /// Asks for messages that are sent settled. Section 2.8.2.
-    pub fn at_most_once(mut self) -> Self {
-        self.snd_settle_mode = SenderSettleMode::Settled;
-        self
-    }
-
-    /// Asks for messages that are sent unsettled. Section 2.8.2.
-    pub fn at_least_once(mut self) -> Self {
-        self.snd_settle_mode = SenderSettleMode::Unsettled;
-        self
-    }
-
-    /// The sender settles, after this side has said its outcome: nothing is settled before the
-    /// sender knows how it ended. Section 2.8.3.
-    pub fn settle_second(mut self) -> Self {
-        self.rcv_settle_mode = ReceiverSettleMode::Second;
-        self
-    }
-
-    /// The source, all of it: filters, durability, distribution mode; its address is replaced by the
-    /// one given to `create_receiver`. Section 3.5.3.
-    pub fn source(mut self, source: Source) -> Self {
-        self.source = source;
-        self
-    }
-
-    /// The target. Section 3.5.4.
-    pub fn target(mut self, target: Target) -> Self {
-        self.target = target;
-        self
-    }
-
-    /// Link properties. Section 2.7.3.
-    pub fn properties(mut self, properties: Fields) -> Self {
-        self.properties = Some(properties);
-        self
-    }
-
-    /// Capabilities that the link would like to use. Section 2.7.3.
-    pub fn desired_capabilities(mut self, capabilities: impl IntoIterator<Item = Symbol>) -> Self {
-        self.desired_capabilities = capabilities.into_iter().collect();
-        self
-    }
-
-    /// The largest message that is taken, in octets; 0 is any. Default 0. Section 2.7.3.
-    pub fn max_message_size(mut self, octets: u64) -> Self {
-        self.max_message_size = octets;
+    /// Capabilities without which a session is of no use: they are asked for, and it is ended with an
+    /// Unsupported error when the peer does not offer one. What a peer offers is in
+    /// [`Session::remote`](super::Session::remote). Section 2.7.2. [CON-46]
+    pub fn require_capabilities(mut self, capabilities: impl IntoIterator<Item = Symbol>) -> Self {
+        self.config.required_capabilities = capabilities.into_iter().collect();
         self
     }
 }
