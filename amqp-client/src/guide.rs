@@ -2,7 +2,8 @@
 //!
 //! [`tutorial`] grows a program from one message to a service with requests and responses. The three
 //! ways to program have a page each: [`asynchronous`], [`handlers`], [`blocking`]; who knows Proton
-//! begins with [`coming_from_proton`]. [`security`] states defaults and promises.
+//! begins with [`coming_from_proton`]. [`security`] states defaults and promises, [`limits`] where
+//! the patience with a hostile peer ends.
 //!
 //! Decides nothing; holds the text.
 
@@ -17,6 +18,9 @@ pub mod coming_from_proton {}
 
 #[doc = include_str!("../docs/handlers.md")]
 pub mod handlers {}
+
+#[doc = include_str!("../docs/limits.md")]
+pub mod limits {}
 
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}

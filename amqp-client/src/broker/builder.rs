@@ -102,7 +102,14 @@ impl Builder {
         self
     }
 
-    /// The largest message that is taken, in octets; 0 is any. Default: 0. Section 2.7.3.
+    /// How many nodes there may be, those made for links included; an attach that needs another one is
+    /// refused with `amqp:resource-limit-exceeded`. Default: 100,000.
+    pub fn max_nodes(mut self, nodes: usize) -> Self {
+        self.settings.max_nodes = nodes;
+        self
+    }
+
+    /// The largest message that is taken, in octets; 0 is any. Default: 128 MiB. Section 2.7.3.
     pub fn max_message_size(mut self, octets: u64) -> Self {
         self.settings.max_message_size = octets;
         self

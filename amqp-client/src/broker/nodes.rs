@@ -94,6 +94,7 @@ impl Nodes {
                     &format!("there is no node {address}"),
                 ));
             }
+            self.check_room(&nodes)?;
             let address = Str::from(address.to_owned());
             let queue = Queue::new(address.clone(), self.settings.limits, false);
             nodes.insert(
@@ -143,12 +144,17 @@ impl Nodes {
     }
 
     /// Makes a node for a link. [SRC-03] [SRC-04]
+    ///
+    /// # Errors
+    /// When there are too many.
     pub(super) fn create(
         self: &Arc<Self>,
         container: &str,
         link: &str,
         policy: Option<LifetimePolicy>,
-    ) -> Use {
+    ) -> Result<Use, Error> {
+        let mut nodes = self.lock();
+        self.check_room(&nodes)?;
         let number = self.last.fetch_add(1, Ordering::Relaxed);
         let address = Str::from(format!("{DYNAMIC}{container}/{link}/{number}"));
         let node = Node {
@@ -164,8 +170,18 @@ impl Nodes {
             }),
         };
         let usage = self.usage(&node, Some(0));
-        self.lock().insert(address, node);
-        usage
+        nodes.insert(address, node);
+        Ok(usage)
+    }
+
+    fn check_room(&self, nodes: &HashMap<Str, Node>) -> Result<(), Error> {
+        match nodes.len() < self.settings.max_nodes {
+            true => Ok(()),
+            false => Err(fault(
+                ErrorCondition::ResourceLimitExceeded,
+                "the broker has as many nodes as it may have",
+            )),
+        }
     }
 
     /// The node of an address if there is one, without using it.

@@ -23,6 +23,8 @@ pub(super) struct Settings {
     pub(super) keep_durable: bool,
     /// The largest message, in octets; 0 is any.
     pub(super) max_message_size: u64,
+    /// How many nodes there may be.
+    pub(super) max_nodes: usize,
     /// How many messages a sender may have under way.
     pub(super) credit: u32,
 }
@@ -37,7 +39,8 @@ impl Default for Settings {
             },
             dead_letters: None,
             keep_durable: true,
-            max_message_size: 0,
+            max_message_size: 128 * 1024 * 1024,
+            max_nodes: 100_000,
             credit: 1000,
         }
     }

@@ -225,7 +225,7 @@ impl Wish<'_> {
     fn fulfil(&self, container: &str, link: &str, nodes: &Arc<Nodes>) -> Result<Use, Error> {
         self.check()?;
         match self.address {
-            _ if self.dynamic => Ok(nodes.create(container, link, self.policy()?)),
+            _ if self.dynamic => nodes.create(container, link, self.policy()?),
             Some(address) => nodes.attach(address, container, link),
             None => Err(fault(
                 ErrorCondition::InvalidField,

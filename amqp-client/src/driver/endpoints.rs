@@ -8,7 +8,7 @@ use std::sync::Arc;
 use amqp_types::transport::{self, Attach, ErrorCondition, Role};
 
 use super::commands::answer;
-use super::{Driver, LinkEntry, LinkShared, Notice, Offer};
+use super::{Driver, LinkEntry, LinkShared, MAX_MESSAGE_SIZE, Notice, Offer};
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::proto::{Key, LinkKey};
 
@@ -67,14 +67,18 @@ impl Driver {
             drained: Vec::new(),
         };
         self.links.insert(link, entry);
-        let offer = Offer::Link {
+        let offer = Offer {
             link,
             session,
             attach,
         };
         match &self.tap {
             Some(tap) => tap.0(Notice::LinkOffered(offer)),
-            None => drop(self.offers.as_ref().map(|offers| offers.send(offer))),
+            None => {
+                if let Some(offers) = &self.offers {
+                    offers.push(offer);
+                }
+            }
         }
     }
 
@@ -88,6 +92,10 @@ impl Driver {
         let Some(entry) = self.links.remove(&link) else {
             return;
         };
+        if let (Some(offers), None) = (&self.offers, entry.shared.key()) {
+            // Nobody has answered it.
+            offers.withdraw(link);
+        }
         let local = !by_peer && error.is_none();
         let reason = if local {
             Error::closed_locally(ErrorScope::Link)
@@ -191,6 +199,9 @@ impl Driver {
             };
             let _ = reply.send(result);
         }
+        if let Some(offers) = &self.offers {
+            offers.withdraw_session(session);
+        }
         self.suspended.retain(|link, _| link.session != session);
         let gone: Vec<LinkKey> = self
             .links
@@ -220,5 +231,8 @@ pub(crate) fn mirror(attach: &Attach) -> Attach {
     mine.rcv_settle_mode = attach.rcv_settle_mode;
     mine.source = attach.source.clone();
     mine.target = attach.target.clone();
+    if role == Role::Receiver {
+        mine.max_message_size = Some(MAX_MESSAGE_SIZE);
+    }
     mine
 }

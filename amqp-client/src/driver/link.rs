@@ -11,6 +11,9 @@ use super::command::LinkShared;
 use crate::error::Error;
 use crate::proto::LinkKey;
 
+/// The largest message that a receiver takes into memory unless it says otherwise, in octets.
+pub(crate) const MAX_MESSAGE_SIZE: u64 = 128 * 1024 * 1024;
+
 /// Whether a link can be used.
 #[derive(Clone, Debug)]
 pub(crate) enum Status {

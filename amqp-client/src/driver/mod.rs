@@ -18,6 +18,7 @@ mod dispatch;
 mod endpoints;
 mod link;
 mod notice;
+mod offers;
 mod outcomes;
 mod receiver;
 mod report;
@@ -48,8 +49,9 @@ pub(crate) use command::{
     reply_within,
 };
 pub(crate) use endpoints::mirror;
-pub(crate) use link::{Status, Template};
+pub(crate) use link::{MAX_MESSAGE_SIZE, Status, Template};
 pub(crate) use notice::{Notice, Tap};
+pub(crate) use offers::{Offer, Offers};
 pub(crate) use receiver::ReceiverShared;
 pub(crate) use report::Report;
 pub(crate) use sender::{Refusal, Room, SendOptions, SenderShared, Ticket};
@@ -66,19 +68,11 @@ const READ_BUDGET: usize = 256 * 1024;
 /// The room a read is offered at first, and at most; it grows while reads fill it.
 const READ_MIN: usize = 4 * 1024;
 const READ_MAX: usize = 64 * 1024;
+/// How much may wait for the socket before the engine writes no more. What is owed waits in the engine
+/// then, where it merges: a peer that reads nothing costs no more than this, whatever it sends.
+const WRITE_BACKLOG: usize = 256 * 1024;
 /// How many pieces one vectored write takes.
 const SLICES: usize = 64;
-
-/// What a listener's application has to hear of.
-#[derive(Debug)]
-pub(crate) enum Offer {
-    /// The peer attached a link that waits for an answer.
-    Link {
-        link: LinkKey,
-        session: Arc<SessionShared>,
-        attach: Box<Attach>,
-    },
-}
 
 /// What becomes of the exchange that opens a connection.
 #[derive(Debug)]
@@ -108,7 +102,7 @@ pub(crate) struct Setup {
     /// Told once the connection is open, or why it is not.
     pub(crate) opened: oneshot::Sender<Result<Opened, Error>>,
     /// Where links that the peer attaches are offered, on a listener.
-    pub(crate) offers: Option<mpsc::UnboundedSender<Offer>>,
+    pub(crate) offers: Option<Arc<Offers>>,
     /// The mechanism that runs beside the driver.
     pub(crate) sasl: Option<mpsc::UnboundedSender<SaslStep>>,
     /// Told how far the connection has come.
@@ -137,7 +131,7 @@ pub(crate) struct Driver {
     reason: Option<Error>,
     opened: Option<oneshot::Sender<Result<Opened, Error>>>,
     identity: Option<String>,
-    offers: Option<mpsc::UnboundedSender<Offer>>,
+    offers: Option<Arc<Offers>>,
     sasl: Option<mpsc::UnboundedSender<SaslStep>>,
     phase: watch::Sender<Phase>,
     /// Who is told everything, where somebody asked for that.
@@ -345,7 +339,8 @@ impl Driver {
     fn transmit(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let mut more = true;
         while more {
-            more = self.engine.poll_transmit(now, &mut self.write);
+            more =
+                self.write.len() < WRITE_BACKLOG && self.engine.poll_transmit(now, &mut self.write);
             if self.write.is_empty() {
                 self.flush(cx);
                 return false;
@@ -421,7 +416,9 @@ impl Driver {
             entry.shared.finish(error.clone());
         }
         drop_commands(left, &error);
-        self.offers = None;
+        if let Some(offers) = self.offers.take() {
+            offers.finish();
+        }
         self.notice(|| Notice::Over(over));
     }
 }

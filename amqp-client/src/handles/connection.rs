@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 
 use amqp_types::transport::{self, Open};
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::options::{ReceiverOptions, SenderOptions, SessionOptions};
 use super::receiver::Receiver;
@@ -14,7 +14,8 @@ use super::sender::Sender;
 use super::session::{Session, SessionInner};
 use crate::deadlines::Deadlines;
 use crate::driver::{
-    Command, ConnectionShared, Driver, Offer, Phase, SaslStep, SessionShared, Setup, reply_within,
+    Command, ConnectionShared, Driver, Offer, Offers, Phase, SaslStep, SessionShared, Setup,
+    reply_within,
 };
 use crate::error::{Error, ErrorScope};
 use crate::proto::{Connection as Engine, SessionConfig};
@@ -37,7 +38,7 @@ pub(crate) struct ConnectionInner {
     /// The session that `create_sender` and `create_receiver` use.
     default: std::sync::Mutex<Arc<SessionShared>>,
     /// Links that the peer attached, on a listener.
-    offers: Mutex<Option<mpsc::UnboundedReceiver<Offer>>>,
+    offers: Option<Arc<Offers>>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -94,13 +95,7 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
     let shared = prepared.unwrap_or_else(ConnectionShared::new);
     shared.set_deadlines(deadlines);
     let (opened, open) = oneshot::channel();
-    let (offer, offered) = match listens {
-        true => {
-            let (sender, receiver) = mpsc::unbounded_channel();
-            (Some(sender), Some(receiver))
-        }
-        false => (None, None),
-    };
+    let offers = listens.then(Offers::new);
     let (phase, phases) = watch::channel(match &sasl {
         Some(_) => Phase::Sasl,
         None => Phase::Open,
@@ -127,7 +122,7 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
         shared: shared.clone(),
         close_deadline: deadlines.close,
         opened,
-        offers: offer,
+        offers: offers.clone(),
         sasl,
         phase,
     });
@@ -144,7 +139,7 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
             security,
             session,
             default: std::sync::Mutex::new(default),
-            offers: Mutex::new(offered),
+            offers,
         }),
     })
 }
@@ -379,14 +374,12 @@ impl Connection {
     /// The next link that the peer attaches, on a listener's connection. `None` when the connection
     /// is over; a client's connection refuses links by itself and answers `None` at once.
     pub(crate) async fn next_offer(&self) -> Option<Offer> {
-        let mut offers = self.inner.offers.lock().await;
-        offers.as_mut()?.recv().await
+        self.inner.offers.as_ref()?.next().await
     }
 
     /// A link that was offered and not taken yet.
     pub(crate) fn offered(&self) -> Option<Offer> {
-        let mut offers = self.inner.offers.try_lock().ok()?;
-        offers.as_mut()?.try_recv().ok()
+        self.inner.offers.as_ref()?.try_next()
     }
 
     pub(crate) fn shared(&self) -> &Arc<ConnectionShared> {

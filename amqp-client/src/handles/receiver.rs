@@ -300,7 +300,7 @@ pub(crate) fn attach_frame(name: Str, address: &str, options: ReceiverOptions) -
     let mut attach = Attach::new(name, Handle(0), Role::Receiver);
     attach.snd_settle_mode = options.snd_settle_mode;
     attach.rcv_settle_mode = options.rcv_settle_mode;
-    attach.max_message_size = (options.max_message_size != 0).then_some(options.max_message_size);
+    attach.max_message_size = options.announced_size();
     let mut source = options.source;
     // [SRC-02]: a dynamic node has no address before it is made.
     if !source.dynamic && !address.is_empty() {

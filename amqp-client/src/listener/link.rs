@@ -11,8 +11,8 @@ use amqp_types::transport::{
 };
 
 use crate::driver::{
-    AttachOrder, Command, LinkShared, Offer, ReceiverShared, Room, SenderShared, SessionShared,
-    Template, mirror,
+    AttachOrder, Command, LinkShared, MAX_MESSAGE_SIZE, Offer, ReceiverShared, Room, SenderShared,
+    SessionShared, Template, mirror,
 };
 use crate::error::Error;
 use crate::handles::{
@@ -84,17 +84,7 @@ impl Connection {
     /// No link is lost when the future is dropped.
     pub async fn next_link(&self) -> Result<IncomingLink, Error> {
         match self.next_offer().await {
-            Some(Offer::Link {
-                link,
-                session,
-                attach,
-            }) => Ok(IncomingLink {
-                connection: self.clone(),
-                link,
-                session,
-                attach,
-                answered: false,
-            }),
+            Some(offer) => Ok(IncomingLink::of_offer(self.clone(), offer)),
             None => Err(self.over_error()),
         }
     }
@@ -103,7 +93,7 @@ impl Connection {
 impl IncomingLink {
     /// What was offered on a connection, to be answered.
     pub(crate) fn of_offer(connection: Connection, offer: Offer) -> Self {
-        let Offer::Link {
+        let Offer {
             link,
             session,
             attach,
@@ -183,8 +173,7 @@ impl IncomingLink {
         if options.rcv_settle_mode == ReceiverSettleMode::Second {
             attach.rcv_settle_mode = ReceiverSettleMode::Second;
         }
-        attach.max_message_size =
-            (options.max_message_size != 0).then_some(options.max_message_size);
+        attach.max_message_size = options.announced_size();
         attach.properties = options.properties;
         attach.offered_capabilities = options.offered_capabilities;
         attach.desired_capabilities = wished(
@@ -263,6 +252,10 @@ impl IncomingLink {
         self.answered = true;
         attach.name = self.attach.name.clone();
         attach.role = self.role();
+        if options.streaming && attach.max_message_size == Some(MAX_MESSAGE_SIZE) {
+            // Nothing is gathered in memory, so the limit of what is does not apply.
+            attach.max_message_size = None;
+        }
         let shared = self.connection.shared().clone();
         let template = Template {
             attach: attach.clone(),

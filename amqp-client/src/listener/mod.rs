@@ -24,7 +24,7 @@ use crate::proto::{Connection as Engine, SaslServer};
 use crate::transport::{BoxedStream, ListenOptions, Security, Stream};
 
 /// How many connections may be in their opening exchange, or open and not yet accepted, at once.
-const BACKLOG: usize = 128;
+const MAX_OPENING: usize = 128;
 
 /// A socket that peers connect to.
 ///
@@ -103,7 +103,7 @@ impl Container {
         let address = socket
             .local_addr()
             .map_err(|error| Error::io("local address", error))?;
-        let (sender, accepted) = mpsc::channel(BACKLOG);
+        let (sender, accepted) = mpsc::channel(options.max_opening.unwrap_or(MAX_OPENING));
         let task = tokio::spawn(accept_all(self.clone(), socket, access, options, sender));
         Ok(Listener {
             address,

@@ -82,6 +82,8 @@ pub(crate) struct Link {
     pub(crate) told: Told,
     /// Whether the link stands in the session's list of links that owe frames.
     pub(crate) listed: bool,
+    /// What the attach of the partner that began the link had in octets; 0 for a link of ours.
+    pub(crate) octets: usize,
     /// Whether its deliveries outlive a detach that does not close. [PRF-23]
     pub(crate) keep: bool,
     /// Whether the partner detached with an error.
@@ -259,6 +261,7 @@ impl Link {
             echo: false,
             told: Told::default(),
             listed: false,
+            octets: 0,
             keep: config.keep,
             failed: false,
             former: None,

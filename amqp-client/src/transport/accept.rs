@@ -25,6 +25,7 @@ pub struct ListenOptions {
     plain_too: bool,
     websocket: bool,
     keep_alive: Option<Duration>,
+    pub(crate) max_opening: Option<usize>,
 }
 
 impl ListenOptions {
@@ -51,6 +52,13 @@ impl ListenOptions {
     #[cfg(feature = "websocket")]
     pub fn websocket(mut self) -> Self {
         self.websocket = true;
+        self
+    }
+
+    /// How many connections may be in their opening exchange, or open and not yet accepted, at once;
+    /// more wait in the kernel. At least 1. Default 128.
+    pub fn max_opening(mut self, connections: usize) -> Self {
+        self.max_opening = Some(connections.max(1));
         self
     }
 

@@ -12,6 +12,7 @@ mod fs_session;
 mod rules_connection;
 mod rules_delivery;
 mod rules_driver;
+mod rules_limits;
 mod rules_link;
 mod rules_sasl;
 mod rules_session;

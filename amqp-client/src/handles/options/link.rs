@@ -6,6 +6,8 @@ use amqp_types::messaging::{Source, Target};
 use amqp_types::transport::{Fields, ReceiverSettleMode, SenderSettleMode};
 use amqp_types::{Str, Symbol};
 
+use crate::driver::MAX_MESSAGE_SIZE;
+
 /// Options of a sender.
 #[derive(Clone, Debug)]
 pub struct SenderOptions {
@@ -146,7 +148,7 @@ pub struct ReceiverOptions {
     pub(crate) desired_capabilities: Vec<Symbol>,
     pub(crate) required_capabilities: Vec<Symbol>,
     pub(crate) credit: Option<u32>,
-    pub(crate) max_message_size: u64,
+    pub(crate) max_message_size: Option<u64>,
     pub(crate) resumable: bool,
     pub(crate) ignore_missing_filters: bool,
     pub(crate) streaming: bool,
@@ -165,7 +167,7 @@ impl Default for ReceiverOptions {
             desired_capabilities: Vec::new(),
             required_capabilities: Vec::new(),
             credit: Some(500),
-            max_message_size: 0,
+            max_message_size: None,
             resumable: false,
             ignore_missing_filters: false,
             streaming: false,
@@ -174,7 +176,7 @@ impl Default for ReceiverOptions {
 }
 
 impl ReceiverOptions {
-    /// The defaults: 500 deliveries are fetched ahead, messages of any size.
+    /// The defaults: 500 deliveries are fetched ahead, messages of up to 128 MiB.
     pub fn new() -> Self {
         Self::default()
     }
@@ -277,9 +279,19 @@ impl ReceiverOptions {
         self
     }
 
-    /// The largest message that is taken, in octets; 0 is any. Default 0. Section 2.7.3.
+    /// The largest message that is taken, in octets; 0 is any, which lets the peer fill the memory.
+    /// Default 128 MiB; on a [streaming](Self::streaming) receiver any. Section 2.7.3.
     pub fn max_message_size(mut self, octets: u64) -> Self {
-        self.max_message_size = octets;
+        self.max_message_size = Some(octets);
         self
+    }
+
+    /// What the attach says.
+    pub(crate) fn announced_size(&self) -> Option<u64> {
+        let default = match self.streaming {
+            true => 0,
+            false => MAX_MESSAGE_SIZE,
+        };
+        Some(self.max_message_size.unwrap_or(default)).filter(|size| *size != 0)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amqp_types::transport::Fields;
-use amqp_types::{Str, Symbol};
+use amqp_types::{Limits, Str, Symbol};
 
 pub use link::{ReceiverOptions, SenderOptions};
 
@@ -188,6 +188,28 @@ impl ConnectionOptions {
         self
     }
 
+    /// How many links the peer may attach, all sessions together. Above it a link is refused with
+    /// resource-limit-exceeded; above twice as many, refused ones that the peer keeps included, the
+    /// session is ended with it. Default 4096.
+    pub fn max_links(mut self, links: usize) -> Self {
+        self.config.max_links = links;
+        self
+    }
+
+    /// How many octets the attaches of all links of the peer may have together; above it the session is
+    /// ended with resource-limit-exceeded. Default 4 MiB.
+    pub fn max_link_octets(mut self, octets: usize) -> Self {
+        self.config.max_link_octets = octets;
+        self
+    }
+
+    /// Bounds for decoding frames: how deep values may be nested, and the like. Default
+    /// [`Limits::DEFAULT`]. Section 1.6.
+    pub fn decode_limits(mut self, limits: Limits) -> Self {
+        self.config.decode = limits;
+        self
+    }
+
     /// How long the peer may be silent; `None` is for ever. Default 60 s. Section 2.4.5.
     pub fn idle_time_out(mut self, limit: Option<Duration>) -> Self {
         self.config.idle_time_out = limit;
@@ -261,6 +283,13 @@ impl SessionOptions {
     /// least one frame. Default 64 MiB. A slow reader holds the peer back.
     pub fn incoming_octets(mut self, octets: usize) -> Self {
         self.config.incoming_octets = octets;
+        self
+    }
+
+    /// How many deliveries of the peer may be unsettled, all links together; above it the session is
+    /// ended with resource-limit-exceeded. Default 262,144. Section 2.6.12.
+    pub fn max_unsettled(mut self, deliveries: usize) -> Self {
+        self.config.max_unsettled = deliveries;
         self
     }
 

@@ -34,6 +34,12 @@ pub struct Config {
     pub required_capabilities: Vec<Symbol>,
     /// Connection properties; their keys are symbols by their type. Section 2.7.1. [CON-48]
     pub properties: Option<Fields>,
+    /// How many links the partner may attach in all sessions together. Above it a link is refused; above
+    /// twice as many, refused ones that the partner keeps included, the session is ended. Default 4096.
+    pub max_links: usize,
+    /// How many octets the attaches of all links of the partner may have together; above it the session
+    /// is ended. Default 4 MiB.
+    pub max_link_octets: usize,
     /// What sessions that the partner begins get.
     pub session: SessionConfig,
     /// Bounds for decoding what the partner sends.
@@ -56,6 +62,8 @@ impl Config {
             desired_capabilities: Vec::new(),
             required_capabilities: Vec::new(),
             properties: None,
+            max_links: 4096,
+            max_link_octets: 4 * 1024 * 1024,
             session: SessionConfig::default(),
             decode: Limits::default(),
             write_budget: 128 * 1024,

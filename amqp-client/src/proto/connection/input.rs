@@ -5,13 +5,14 @@
 
 use std::time::Instant;
 
-use amqp_types::transport::{Attach, Begin, Close, ErrorCondition, Open, Performative};
-use amqp_types::{Decode, DecodeError, Decoder};
+use amqp_types::transport::{Attach, Begin, Close, ErrorCondition, Open, Performative, Role};
+use amqp_types::{Decode, DecodeError, Decoder, Str};
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::super::event::Event;
 use super::super::fragment::Fragment;
 use super::super::frame::{AMQP_FRAME, FrameHeader, MIN_MAX_FRAME_SIZE};
+use super::super::link::opposite;
 use super::super::session::{RemoteSession, Session, missing};
 use super::super::violation::Violation;
 use super::{Connection, Key, Local, Reading, Remote, Side};
@@ -130,7 +131,7 @@ impl Connection {
             }
             Performative::Disposition(disposition) => {
                 self.in_session(session, channel, |s, events| {
-                    s.on_disposition(disposition, events);
+                    s.on_disposition(disposition, read, events);
                     Ok(())
                 })
             }
@@ -138,8 +139,14 @@ impl Connection {
                 self.in_session(session, channel, |s, events| s.on_flow(&flow, events))
             }
             Performative::Attach(attach) => {
-                self.steal(session, &attach);
-                self.in_session(session, channel, |s, events| s.on_attach(*attach, events))
+                let admitted = self.admits(session, &attach.name, attach.role, read);
+                if let Ok(true) = admitted {
+                    self.steal(session, &attach);
+                }
+                self.in_session(session, channel, |s, events| match admitted? {
+                    true => s.on_attach(*attach, read, events),
+                    false => s.turn_away(*attach, too_many(), events),
+                })
             }
             Performative::Detach(detach) => {
                 self.in_session(session, channel, |s, events| s.on_detach(detach, events))
@@ -170,12 +177,46 @@ impl Connection {
         let session = self.inputs.get(usize::from(channel)).copied().flatten();
         match (session, Fragment::read(body)) {
             (Some(_), Some(fragment)) if self.remote == Remote::Opened => {
+                let admitted = match &fragment {
+                    Fragment::Attach { name, role, .. } => self.admits(session, name, *role, 0),
+                    _ => Ok(true),
+                };
                 self.in_session(session, channel, |s, events| {
+                    admitted?;
                     s.on_fragment(fragment, violation, events)
                 })
             }
             _ => Err(violation),
         }
+    }
+
+    /// Whether the partner may attach another link: one that is no answer to ours.
+    fn admits(
+        &self,
+        session: Option<Key>,
+        name: &Str,
+        role: Role,
+        octets: usize,
+    ) -> Result<bool, Violation> {
+        let session = session.and_then(|key| self.sessions.get(key));
+        if session.is_none_or(|session| session.awaits(name, opposite(role))) {
+            return Ok(true);
+        }
+        let (links, held) = self
+            .sessions
+            .iter()
+            .map(|(_, session)| session.offered())
+            .fold((0, octets), |(n, m), (links, octets)| {
+                (n + links, m + octets)
+            });
+        if links >= self.config.max_links.saturating_mul(2) || held > self.config.max_link_octets {
+            return Err(Violation::session(
+                ErrorCondition::ResourceLimitExceeded,
+                "2.6.1",
+                "the links of the connection take too much",
+            ));
+        }
+        Ok(links < self.config.max_links)
     }
 
     /// A link that is attached elsewhere in this connection is taken over by a new attach of the
@@ -419,4 +460,13 @@ pub(super) fn take_frame(
 
 fn not_allowed(detail: &'static str) -> Violation {
     Violation::connection(ErrorCondition::NotAllowed, "2.4.1", detail)
+}
+
+/// A link more than the partner may have.
+fn too_many() -> Violation {
+    Violation::session(
+        ErrorCondition::ResourceLimitExceeded,
+        "2.6.1",
+        "the connection has as many links as it may have",
+    )
 }

@@ -5,9 +5,12 @@
 
 use std::collections::VecDeque;
 
+use amqp_types::messaging::{DeliveryState, Modified, Rejected};
 use amqp_types::transport::{
-    Attach, Detach, Disposition, End as EndFrame, ErrorCondition, Flow, Role, SequenceNo,
+    Attach, Detach, Disposition, End as EndFrame, Error, ErrorCondition, Flow, Role, SequenceNo,
 };
+
+use amqp_types::{Described, Value};
 
 use super::super::event::Event;
 use super::super::fragment::Fragment;
@@ -16,6 +19,9 @@ use super::super::resume::is_terminal;
 use super::super::violation::{Scope, Violation};
 use super::{RemoteSession, Session};
 
+/// How many octets of states one disposition may hand out; beyond that they lose their details.
+const MAX_STATES: usize = 1024 * 1024;
+
 pub(super) type Events = VecDeque<Event>;
 
 impl Session {
@@ -23,6 +29,7 @@ impl Session {
     pub(crate) fn on_attach(
         &mut self,
         attach: Attach,
+        octets: usize,
         events: &mut Events,
     ) -> Result<(), Violation> {
         if self.is_ending() {
@@ -71,7 +78,11 @@ impl Session {
                         "no handle is left for another link",
                     )
                 })?;
-                let key = self.links.insert(Link::incoming(&attach, output));
+                let mut link = Link::incoming(&attach, output);
+                link.octets = octets.max(1);
+                self.offered.0 += 1;
+                self.offered.1 += link.octets;
+                let key = self.links.insert(link);
                 self.outputs[output as usize] = Some(key);
                 key
             }
@@ -96,6 +107,28 @@ impl Session {
             events.push_back(Event::LinkAttached { link: name, attach });
         } else {
             events.push_back(Event::LinkIncoming { link: name, attach });
+        }
+        Ok(())
+    }
+
+    /// Refuses a link of which the application never hears. [LNK-08]
+    pub(crate) fn turn_away(
+        &mut self,
+        attach: Attach,
+        violation: Violation,
+        events: &mut Events,
+    ) -> Result<(), Violation> {
+        let (handle, role) = (attach.handle, attach.role);
+        let answer = Attach::new(attach.name.clone(), handle, opposite(role));
+        let mut bare = Attach::new(attach.name, handle, role);
+        bare.initial_delivery_count = attach.initial_delivery_count;
+        self.on_attach(bare, 0, &mut Events::new())?;
+        if let Some(key) = self.link_by_input(handle.0) {
+            let error = Box::new(violation.to_error());
+            self.refuse_link(key, Box::new(answer), error, events);
+            if let Some(link) = self.links.get_mut(key) {
+                link.unheard = true;
+            }
         }
         Ok(())
     }
@@ -188,25 +221,15 @@ impl Session {
             Fragment::Attach { name, handle, role } => {
                 let mut attach = Attach::new(name, handle, role);
                 attach.initial_delivery_count = Some(SequenceNo(0));
-                let awaited = self.awaits(&attach.name, opposite(role));
-                let mut unheard = Events::new();
-                self.on_attach(attach.clone(), &mut unheard)?;
-                let Some(key) = self.link_by_input(handle.0) else {
-                    return Ok(());
-                };
-                if awaited {
-                    // Our own attach waited for this answer.
-                    events.append(&mut unheard);
-                    return Err(violation.with_scope(Scope::Link(key)));
+                if !self.awaits(&attach.name, opposite(role)) {
+                    return self.turn_away(attach, violation, events);
                 }
-                // The application never hears of a link that it could not understand. [LNK-08]
-                let answer = Attach::new(attach.name, handle, opposite(role));
-                let error = Box::new(violation.to_error());
-                self.refuse_link(key, Box::new(answer), error, events);
-                if let Some(link) = self.links.get_mut(key) {
-                    link.unheard = true;
+                // Our own attach waited for this answer.
+                self.on_attach(attach, 0, events)?;
+                match self.link_by_input(handle.0) {
+                    Some(key) => Err(violation.with_scope(Scope::Link(key))),
+                    None => Ok(()),
                 }
-                Ok(())
             }
             Fragment::Transfer(Some(handle)) if self.incoming_window > 0 => {
                 self.count_transfer();
@@ -226,18 +249,32 @@ impl Session {
 
     /// States and settlements of a range of deliveries, also of links that are detached and neither
     /// closed nor in error. [PRF-23] [PRF-19] [PRF-20] [PRF-21] [PRF-22] [LNK-45]
-    pub(crate) fn on_disposition(&mut self, disposition: Disposition, events: &mut Events) {
+    pub(crate) fn on_disposition(
+        &mut self,
+        disposition: Disposition,
+        octets: usize,
+        events: &mut Events,
+    ) {
         let first = disposition.first.0;
         let last = disposition.last.map_or(first, |last| last.0);
         let session = self.key;
         let name = |link| super::LinkKey { session, link };
+        let mut spent = 0;
+        // Every delivery of the range gets a copy of the state, until that is enough.
+        let mut copy = || {
+            spent += octets;
+            match spent > MAX_STATES {
+                true => disposition.state.as_ref().map(without_details),
+                false => disposition.state.clone(),
+            }
+        };
         match disposition.role {
             Role::Receiver => {
                 let owed = &mut self.sent_dispositions;
                 let links = &self.links;
                 self.sent.drain_range(first, last, |id, sent| {
                     let seq = sent.message.seq;
-                    let state = disposition.state.clone();
+                    let state = copy();
                     let over = disposition.settled || state.as_ref().is_some_and(is_terminal);
                     if !over {
                         if let Some(state) = state {
@@ -273,7 +310,7 @@ impl Session {
                 self.held.drain_range(first, last, |id, held| {
                     let terminal = disposition.state.as_ref().is_some_and(is_terminal);
                     if !disposition.settled && !terminal {
-                        if let Some(state) = disposition.state.clone() {
+                        if let Some(state) = copy() {
                             events.push_back(Event::DeliveryUpdated {
                                 link: name(held.link),
                                 id,
@@ -291,7 +328,7 @@ impl Session {
                     };
                     if !link.is_none_or(detached) && !disposition.settled {
                         // The sender decided by itself and waits for us to confirm. [LNK-51]
-                        owed.push(id, true, disposition.state.clone());
+                        owed.push(id, true, copy());
                     }
                     if held.local.is_none() {
                         done.push(held.link);
@@ -299,7 +336,7 @@ impl Session {
                     events.push_back(Event::DeliverySettled {
                         link: name(held.link),
                         id,
-                        state: disposition.state.clone(),
+                        state: copy(),
                     });
                     true
                 });
@@ -395,6 +432,27 @@ impl Session {
             error: end.error,
             by_peer,
         });
+    }
+}
+
+/// A state as it is when it says nothing but what it is.
+fn without_details(state: &DeliveryState) -> DeliveryState {
+    match state {
+        DeliveryState::Rejected(rejected) => {
+            let condition = |error: &Error| Box::new(Error::new(error.condition.clone()));
+            DeliveryState::Rejected(Rejected {
+                error: rejected.error.as_deref().map(condition),
+            })
+        }
+        DeliveryState::Modified(modified) => DeliveryState::Modified(Modified {
+            message_annotations: None,
+            ..modified.clone()
+        }),
+        DeliveryState::Other(other) => DeliveryState::Other(Box::new(Described {
+            descriptor: other.descriptor.clone(),
+            value: Value::Null,
+        })),
+        known => known.clone(),
     }
 }
 

@@ -120,6 +120,10 @@ impl Session {
             {
                 *slot = None;
             }
+            if link.octets > 0 {
+                self.offered.0 -= 1;
+                self.offered.1 -= link.octets;
+            }
             if let End::Receiver(receiver) = &link.end {
                 // What nobody will take any more is no reason to hold the partner back.
                 self.load.sub(receiver.load);

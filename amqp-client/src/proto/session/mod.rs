@@ -42,6 +42,9 @@ pub struct SessionConfig {
     pub incoming_octets: usize,
     /// The highest handle that the partner may use. Section 2.7.2.
     pub handle_max: u32,
+    /// How many deliveries of the partner may be unsettled; above it the session is ended. Default
+    /// 262,144.
+    pub max_unsettled: usize,
     /// The first transfer-id; any number will do. [SES-16]
     pub next_outgoing_id: u32,
     /// The first delivery-id; any number will do. [SES-35]
@@ -63,6 +66,7 @@ impl Default for SessionConfig {
             incoming_window: 4096,
             incoming_octets: 64 * 1024 * 1024,
             handle_max: 4095,
+            max_unsettled: 262_144,
             next_outgoing_id: 0,
             next_delivery_id: 0,
             offered_capabilities: Vec::new(),
@@ -140,6 +144,8 @@ pub(crate) struct Session {
     expected_delivery_id: Option<u32>,
 
     links: Arena<Link>,
+    /// Links that the partner began, and the octets of their attaches.
+    offered: (usize, usize),
     /// Links that are detached and whose deliveries are still open. [PRF-23]
     detached: Vec<Former>,
     /// Links by the partner's handle.
@@ -187,6 +193,7 @@ impl Session {
             next_delivery_id: config.next_delivery_id,
             expected_delivery_id: None,
             links: Arena::default(),
+            offered: (0, 0),
             detached: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
@@ -283,6 +290,11 @@ impl Session {
     /// How many deliveries are unsettled: sent, received.
     pub(crate) fn unsettled(&self) -> (usize, usize) {
         (self.sent.len(), self.held.len())
+    }
+
+    /// How many links the partner began, and the octets of their attaches.
+    pub(crate) fn offered(&self) -> (usize, usize) {
+        self.offered
     }
 
     /// How many links there are.

@@ -137,6 +137,13 @@ impl Session {
                         ));
                     }
                 }
+                if self.held.len() >= self.config.max_unsettled && transfer.settled != Some(true) {
+                    return Err(Violation::session(
+                        ErrorCondition::ResourceLimitExceeded,
+                        "2.6.12",
+                        "too many deliveries are unsettled",
+                    ));
+                }
                 receiver.credit.on_delivery();
                 let head = Incoming {
                     id: transfer.delivery_id.map_or(0, |id| id.0),

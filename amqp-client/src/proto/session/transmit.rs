@@ -66,7 +66,7 @@ impl Session {
         }
         if !matches!(self.local, LocalSession::EndOwed(_)) {
             let mut owing = std::mem::take(&mut self.owing);
-            owing.retain(|key| self.write_attach_and_flow(*key, cx));
+            owing.retain(|key| cx.is_full() || self.write_attach_and_flow(*key, cx));
             self.write_dispositions(cx);
             if self.flow_owed {
                 self.flow_owed = false;
@@ -76,13 +76,13 @@ impl Session {
             let more = self.write_transfers(cx);
             // A drain that the last transfer has finished is answered behind it.
             let mut late = std::mem::take(&mut self.owing);
-            late.retain(|key| self.write_attach_and_flow(*key, cx));
+            late.retain(|key| cx.is_full() || self.write_attach_and_flow(*key, cx));
             owing.append(&mut late);
             owing.retain(|key| self.write_detach(*key, cx));
             // What was put on the list meanwhile stays behind what was there.
             owing.append(&mut self.owing);
             self.owing = owing;
-            if more {
+            if more || (cx.is_full() && !self.owing.is_empty()) {
                 return true;
             }
         }
