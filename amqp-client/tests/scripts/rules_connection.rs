@@ -442,8 +442,9 @@ fn traffic_flows_both_ways_on_one_session() {
         .expect("a handle");
     peer.turn();
     peer.attach();
-    assert_eq!(peer.flow().link_credit, Some(10));
+    peer.quiet();
     peer.send(0, attach("in", 2, Role::Sender));
+    assert_eq!(peer.flow().link_credit, Some(10));
     let mut grant = flow(Some(4));
     grant.link_credit = Some(5);
     peer.send(0, grant);

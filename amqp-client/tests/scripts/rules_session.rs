@@ -1,8 +1,9 @@
 //! Rules of sessions that no script shows; the ids start near the wrap. Sections 2.5, 2.7.2, 2.7.4.
 
 use amqp_client::proto::{Event, SessionConfig};
+use amqp_client::types::messaging::{Accepted, DeliveryState};
 use amqp_client::types::transport::{
-    Begin, End, ErrorCondition, Handle, Open, Role, SequenceNo, TransferNumber,
+    Begin, End, ErrorCondition, Handle, Open, Role, SequenceNo, Transfer, TransferNumber,
 };
 
 use crate::support::{Peer, attach, begin, config, first_transfer, flow, message};
@@ -113,12 +114,61 @@ fn frames_may_follow_an_own_begin_at_once() {
     assert_eq!(begin_frame.remote_channel, None);
     assert_eq!(begin_frame.next_outgoing_id.0, u32::MAX - 1);
     peer.attach();
-    let flow = peer.flow();
-    assert_eq!((flow.next_incoming_id, flow.delivery_count), (None, None));
-    assert_eq!(flow.link_credit, Some(3));
+    // Credit waits for the answer, which may be a refusal.
+    peer.quiet();
     // Frames other than a begin can not come on a channel that has none.
     peer.send(0, attach("A", 0, Role::Sender));
     peer.closed_with(&[ErrorCondition::NotAllowed]);
+}
+
+#[test]
+fn credit_goes_out_behind_the_answer_unless_that_is_a_refusal() {
+    // tests: [LNK-09] [PRF-07] [SES-28]
+    for refused in [false, true] {
+        let (mut peer, session) = Peer::client_begun(config(), wrapping());
+        let link = peer.attach_link_quietly(session, attach("A", 0, Role::Receiver));
+        peer.engine.set_credit(link, 3);
+        peer.turn();
+        peer.attach();
+        peer.quiet();
+        let mut answer = attach("A", 0, Role::Sender);
+        answer.initial_delivery_count = Some(SequenceNo(7));
+        if refused {
+            answer.source = None;
+            peer.send(0, answer);
+            peer.quiet();
+            continue;
+        }
+        peer.send(0, answer);
+        let flow = peer.flow();
+        assert_eq!(flow.link_credit, Some(3));
+        assert_eq!(flow.delivery_count, Some(SequenceNo(7)));
+        assert!(flow.next_incoming_id.is_some());
+    }
+}
+
+#[test]
+fn what_was_settled_before_an_end_is_told_before_it() {
+    // tests: [LNK-44]
+    let (mut peer, session) = Peer::client_begun(config(), SessionConfig::default());
+    let link = peer.attached(session, "A", Role::Receiver, 0);
+    peer.app.accepts = false;
+    peer.engine.set_credit(link, 10);
+    peer.turn();
+    peer.flow();
+    for id in 0..3 {
+        peer.transfer(0, first_transfer(0, id), &message("m"));
+    }
+    for id in 0..2 {
+        let accepted = DeliveryState::Accepted(Accepted::default());
+        peer.engine.settle(session, id, Some(accepted), true);
+    }
+    peer.engine.end(session, None);
+    peer.turn();
+    let told = peer.disposition();
+    assert_eq!((told.first.0, told.last.map(|last| last.0)), (0, Some(1)));
+    assert!(peer.end().1.error.is_none());
+    peer.quiet();
 }
 
 #[test]
@@ -211,6 +261,56 @@ fn the_window_is_opened_again_before_it_starves_the_partner() {
         peer.saw(|event| matches!(event, Event::SessionEnded { .. }).then_some(()))
             .is_none()
     );
+}
+
+/// Qpid Broker-J counts its window at the first transfer of a delivery only.
+#[test]
+fn a_delivery_that_began_within_the_window_may_end_beyond_it() {
+    // tests: [SES-24] [SES-26]
+    let mut config = config();
+    config.session.incoming_window = 3;
+    config.session.incoming_octets = 8 * config.max_frame_size as usize;
+    let whole = message("0123456789");
+    let (head, tail) = whole.split_at(4);
+    let part = |more: bool| {
+        let mut part = Transfer::new(Handle(0));
+        part.more = more;
+        part
+    };
+    // A delivery of one link has begun when those of another one fill the window.
+    let full = || {
+        let mut peer = Peer::begun(config.clone());
+        peer.app.accepts = false;
+        peer.app.credit = Some(1000);
+        for (handle, name) in (0..).zip(["A", "B"]) {
+            peer.send(0, attach(name, handle, Role::Sender));
+            peer.attach();
+            peer.flow();
+        }
+        let mut first = first_transfer(0, 0);
+        first.more = true;
+        peer.transfer(0, first, head);
+        for id in 1..4 {
+            peer.transfer(0, first_transfer(1, id), &whole);
+        }
+        for _ in 0..7 {
+            peer.transfer(0, part(true), &[]);
+        }
+        assert_eq!(peer.app.messages.len(), 3);
+        peer
+    };
+    let mut peer = full();
+    peer.transfer(0, part(false), tail);
+    assert_eq!(peer.app.messages, ["0123456789"; 4]);
+    // Another one may not begin.
+    peer.transfer(0, first_transfer(0, 4), &whole);
+    peer.ended_with(&[ErrorCondition::WindowViolation]);
+    // And it may not go on for ever: as many frames more as the octets of the window stand for.
+    let mut peer = full();
+    peer.transfer(0, part(true), &[]);
+    peer.transfer(0, part(false), tail);
+    peer.ended_with(&[ErrorCondition::WindowViolation]);
+    assert_eq!(peer.app.messages.len(), 3);
 }
 
 #[test]

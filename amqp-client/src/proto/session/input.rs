@@ -100,6 +100,9 @@ impl Session {
                     Role::Sender => attach.source.is_none(),
                     Role::Receiver => attach.target.is_none(),
                 };
+                if link.flow_owed {
+                    self.owe(key);
+                }
             }
             self.reconcile(key, events);
             self.consumed(key, 0);

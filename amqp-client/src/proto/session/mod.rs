@@ -135,6 +135,8 @@ pub(crate) struct Session {
     incoming_window: u32,
     /// The window when nothing waits for the application.
     whole_window: u32,
+    /// How many frames came beyond it, to end a delivery that had begun before.
+    beyond_window: u32,
     /// What came and has not been taken by the application.
     load: Load,
     remote_outgoing_window: u32,
@@ -188,6 +190,7 @@ impl Session {
             next_incoming_id: 0,
             incoming_window: config.incoming_window,
             whole_window: 0,
+            beyond_window: 0,
             load: Load::default(),
             remote_outgoing_window: 0,
             next_delivery_id: config.next_delivery_id,

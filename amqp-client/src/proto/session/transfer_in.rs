@@ -4,13 +4,13 @@
 //! that are handed on as they come are left to `stream`. Sections 2.6.14, 2.7.5.
 
 use amqp_types::transport::{
-    DeliveryNumber, ErrorCondition, ReceiverSettleMode, SenderSettleMode, Transfer,
+    DeliveryNumber, ErrorCondition, Handle, ReceiverSettleMode, SenderSettleMode, Transfer,
 };
 use bytes::Bytes;
 
 use super::super::delivery::{Assembly, Held, Incoming, Load, Tag};
 use super::super::event::Event;
-use super::super::link::{End, Local};
+use super::super::link::{End, Link, Local};
 use super::super::violation::Violation;
 use super::Session;
 use super::input::{Events, invalid, unattached};
@@ -23,7 +23,7 @@ impl Session {
         payload: Bytes,
         events: &mut Events,
     ) -> Result<(), Violation> {
-        if self.incoming_window == 0 {
+        if self.incoming_window == 0 && !self.ends_what_began(transfer.handle) {
             return Err(Violation::session(
                 ErrorCondition::WindowViolation,
                 "2.5.6",
@@ -257,6 +257,20 @@ impl Session {
         }
         self.judge_window();
         Ok(())
+    }
+
+    /// Whether a transfer beyond the window goes on with a delivery that began within it. Qpid Broker-J
+    /// looks at the window when a delivery begins, not at each of its frames; that costs us what is
+    /// open of one delivery a link, of which as many octets are taken as the window stands for.
+    fn ends_what_began(&mut self, handle: Handle) -> bool {
+        let allowed = self.config.incoming_octets / self.max_frame_size;
+        let open = |link: &Link| matches!(&link.end, End::Receiver(end) if end.assembly.is_some());
+        let began = self
+            .link_by_input(handle.0)
+            .and_then(|key| self.links.get(key))
+            .is_some_and(open);
+        self.beyond_window = self.beyond_window.saturating_add(1);
+        began && self.beyond_window as usize <= allowed
     }
 
     /// A delivery of which nothing is kept has used its id.

@@ -64,7 +64,10 @@ impl Session {
         if !self.may_send() {
             return false;
         }
-        if !matches!(self.local, LocalSession::EndOwed(_)) {
+        // An end in good order goes behind what was settled and sent before it.
+        let last_words = matches!(self.local, LocalSession::EndOwed(None))
+            && self.remote == RemoteSession::Begun;
+        if last_words || !matches!(self.local, LocalSession::EndOwed(_)) {
             let mut owing = std::mem::take(&mut self.owing);
             owing.retain(|key| cx.is_full() || self.write_attach_and_flow(*key, cx));
             self.write_dispositions(cx);
@@ -163,7 +166,9 @@ impl Session {
             self.make_ready(key);
         }
         let flow = match self.links.get_mut(key) {
-            Some(link) if link.flow_owed && link.is_attached() => {
+            // Not before the partner's answer: a broker that refuses the link may know nothing of it any
+            // more when the flow comes, and end the session for that. [LNK-09]
+            Some(link) if link.flow_owed && link.may_transfer() => {
                 link.flow_owed = false;
                 let echo = std::mem::take(&mut link.echo);
                 self.link_flow(key, echo)
@@ -226,6 +231,7 @@ impl Session {
     fn flow(&mut self) -> Flow {
         // What was announced is never taken back: it may be on its way. [SES-24]
         self.incoming_window = self.open_window().max(self.incoming_window);
+        self.beyond_window = 0;
         let mut flow = Flow::new(
             self.incoming_window,
             TransferNumber(self.next_outgoing_id),
