@@ -40,7 +40,7 @@ pub enum ErrorKind {
     Limit,
     /// The peer can not do what was asked for, such as a filter. Section 3.5.3.
     Unsupported,
-    /// A deadline passed.
+    /// A deadline passed, or the idle time-out. Section 2.4.5.
     TimedOut,
     /// A handler of the application failed.
     Handler,
@@ -338,8 +338,9 @@ impl Error {
         // A capability that we require and the peer does not offer. [CON-46]
         let lacks = violation.condition == transport::ErrorCondition::NotImplemented
             && violation.section == "2.7.1";
-        let (kind, what) = match lacks {
-            true => (ErrorKind::Unsupported, "the peer can not do what is needed"),
+        let (kind, what) = match violation.is_silence() {
+            true => (ErrorKind::TimedOut, "the peer has gone silent"),
+            false if lacks => (ErrorKind::Unsupported, "the peer can not do what is needed"),
             false => (ErrorKind::Protocol, "the peer broke the protocol"),
         };
         Self::amqp_error(

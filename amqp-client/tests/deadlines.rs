@@ -6,6 +6,19 @@ use amqp_client::{
     SessionOptions,
 };
 
+/// A peer that opens and then says nothing any more.
+async fn mute(mut peer: tokio::io::DuplexStream) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut header = [0; 8];
+    peer.read_exact(&mut header).await.expect("a header");
+    peer.write_all(&header).await.expect("written");
+    // open with an empty container-id.
+    let open = b"\0\0\0\x10\x02\0\0\0\0\x53\x10\xc0\x03\x01\xa1\0";
+    peer.write_all(open).await.expect("written");
+    let mut rest = Vec::new();
+    peer.read_to_end(&mut rest).await.expect("an end");
+}
+
 async fn pair() -> (Connection, Connection) {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let (client, listener) = (Container::new("client"), Container::new("listener"));
@@ -62,18 +75,8 @@ async fn a_send_without_credit_or_without_an_outcome_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_is_not_begun_ends_and_so_does_a_close() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let (ours, mut peer) = tokio::io::duplex(64 * 1024);
-    let script = tokio::spawn(async move {
-        let mut header = [0; 8];
-        peer.read_exact(&mut header).await.expect("a header");
-        peer.write_all(&header).await.expect("written");
-        // open with an empty container-id, and then nothing any more.
-        let open = b"\0\0\0\x10\x02\0\0\0\0\x53\x10\xc0\x03\x01\xa1\0";
-        peer.write_all(open).await.expect("written");
-        let mut rest = Vec::new();
-        peer.read_to_end(&mut rest).await.expect("an end");
-    });
+    let (ours, peer) = tokio::io::duplex(64 * 1024);
+    let script = tokio::spawn(mute(peer));
     let options = ConnectionOptions::new().without_sasl().idle_time_out(None);
     let client = Container::new("client")
         .connect_stream(ours, options)
@@ -86,5 +89,29 @@ async fn a_session_that_is_not_begun_ends_and_so_does_a_close() {
     is_late(&error, "begin", ErrorScope::Session);
     let error = client.close().await.expect_err("nobody answers");
     is_late(&error, "close", ErrorScope::Connection);
+    script.await.expect("the socket was dropped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_beyond_the_idle_time_out_ends_everything_that_waits() {
+    // tests: [CON-38]
+    let (ours, peer) = tokio::io::duplex(64 * 1024);
+    let script = tokio::spawn(mute(peer));
+    let limit = std::time::Duration::from_secs(5);
+    let options = ConnectionOptions::new()
+        .without_sasl()
+        .idle_time_out(Some(limit));
+    let client = Container::new("client")
+        .connect_stream(ours, options)
+        .await
+        .expect("it opens");
+    let start = tokio::time::Instant::now();
+    let waiting = client.create_sender("q");
+    let (ended, waited) = tokio::join!(client.closed(), waiting);
+    let late = ended.expect_err("the peer is silent");
+    is_late(&late, "5000 ms", ErrorScope::Connection);
+    let late = waited.expect_err("the peer is silent");
+    assert_eq!(late.kind(), ErrorKind::TimedOut, "{late}");
+    assert!(start.elapsed() < 4 * limit);
     script.await.expect("the socket was dropped");
 }

@@ -3,7 +3,9 @@
 use amqp_client::listener::{AcceptOptions, Access, Link};
 use amqp_client::types::filters::SelectorFilter;
 use amqp_client::types::messaging::{FilterSet, Outcome, Source, SourceArchetype};
-use amqp_client::types::transport::{Error as AmqpError, ErrorCondition, Fields};
+use amqp_client::types::transport::{
+    Error as AmqpError, ErrorCondition, Fields, ReceiverSettleMode,
+};
 use amqp_client::types::{Map, Symbol, Value};
 use amqp_client::{
     Connection, ConnectionOptions, Container, ErrorKind, Message, ReceiverOptions, SenderOptions,
@@ -73,6 +75,46 @@ async fn a_filter_that_the_peer_does_not_name_is_an_error_unless_allowed() {
                 assert_eq!(told.condition(), Some(&ErrorCondition::NotImplemented));
             }
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_names_the_outcomes_that_its_receipts_tell() {
+    // tests: [SRC-22] [SRC-23]
+    let own = Source {
+        outcomes: vec![Symbol::from_static("amqp:accepted:list")],
+        ..Source::default()
+    };
+    let assumed = Source {
+        default_outcome: Some(Outcome::Released(Default::default())),
+        ..Source::default()
+    };
+    let standard = [
+        "amqp:accepted:list",
+        "amqp:rejected:list",
+        "amqp:released:list",
+        "amqp:modified:list",
+    ];
+    for (source, expected) in [
+        (Source::default(), &standard[..]),
+        (own, &standard[..1]),
+        (assumed, &[]),
+    ] {
+        let (client, listener) = pair(ConnectionOptions::new()).await;
+        let options = SenderOptions::new().source(source).settle_second();
+        let (sender, link) = tokio::join!(client.create_sender_with("q", options), async {
+            let link = listener.next_link().await.expect("a link");
+            let attach = link.attach().clone();
+            link.accept();
+            attach
+        });
+        let Some(SourceArchetype::Source(source)) = link.source else {
+            panic!("an attach has a source")
+        };
+        let named: Vec<&str> = source.outcomes.iter().map(Symbol::as_str).collect();
+        assert_eq!(named, expected);
+        assert_eq!(link.rcv_settle_mode, ReceiverSettleMode::Second);
+        sender.expect("attached");
     }
 }
 

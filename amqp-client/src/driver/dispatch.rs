@@ -341,10 +341,11 @@ impl Driver {
 /// property by which brokers say so.
 fn is_refusal(open: &transport::Open) -> bool {
     const FAILED: &str = "amqp:connection-establishment-failed";
+    // As a boolean or, with Artemis and Broker-J, as a symbol.
     let announced = |properties: &transport::Fields| {
         properties
             .iter()
-            .any(|(key, value)| key.as_str() == FAILED && *value == Value::Bool(true))
+            .any(|(key, value)| key.as_str() == FAILED && *value != Value::Bool(false))
     };
     open.max_frame_size < transport::MIN_MAX_FRAME_SIZE
         || open.properties.as_ref().is_some_and(announced)

@@ -3,6 +3,7 @@
 //! Decides how deliveries are taken and how credit is steered. Section 2.6.
 
 use amqp_types::messaging::{self, AddressString};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use amqp_types::Str;
@@ -15,7 +16,7 @@ use super::session::{Session, SessionInner};
 use crate::driver::{
     AttachOrder, Command, LinkShared, ReceiverShared, Status, reply, reply_within,
 };
-use crate::error::{Error, ErrorScope};
+use crate::error::{Error, ErrorKind, ErrorScope};
 use crate::proto::{LinkConfig, wished};
 
 /// A link that receives; clones stand for the same one, and each delivery goes to one of them. The
@@ -32,6 +33,8 @@ pub(crate) struct ReceiverInner {
     credit: Option<u32>,
     /// Keeps the session open as long as the link is used.
     session: Mutex<Arc<SessionInner>>,
+    /// Whether the peer refused the link for the unsettled deliveries that it told of.
+    without_map: AtomicBool,
 }
 
 impl std::fmt::Debug for Receiver {
@@ -65,6 +68,7 @@ impl Receiver {
                 shared,
                 credit,
                 session: Mutex::new(session),
+                without_map: AtomicBool::new(false),
             }),
         }
     }
@@ -188,19 +192,26 @@ impl Receiver {
     ///
     /// # Errors
     /// Configuration when the link is attached; what the peer says when it refuses: the link can be
-    /// resumed again then.
+    /// resumed again then. A peer that knows no resumption may end the session over it, as RabbitMQ
+    /// does, with not-implemented: in another session the link is attached without.
     ///
     /// # Cancel safety
     /// When the future is dropped the link is detached again and can be resumed.
     pub async fn resume(&self, session: &Session) -> Result<(), Error> {
-        let mut result = self.attach_again(session, true).await;
-        if let Err(error) = &result
-            && error.condition() == Some(&ErrorCondition::NotImplemented)
-        {
-            // A peer that will not hear of unsettled deliveries: it is attached to without.
-            result = self.attach_again(session, false).await;
+        let inner = &self.inner;
+        let tell = !inner.without_map.load(Ordering::Relaxed);
+        let result = self.attach_again(session, tell).await;
+        match &result {
+            Err(error) if tell && error.condition() == Some(&ErrorCondition::NotImplemented) => {
+                // A peer that will not hear of unsettled deliveries: it is attached to without.
+                inner.without_map.store(true, Ordering::Relaxed);
+                if error.kind() == ErrorKind::SessionEnded {
+                    return result;
+                }
+                self.attach_again(session, false).await
+            }
+            _ => result,
         }
-        result
     }
 
     pub(super) fn inner(&self) -> Arc<ReceiverInner> {

@@ -2,11 +2,12 @@
 //!
 //! Decides how messages are handed over and how their outcomes come back. Section 2.6.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use amqp_types::Str;
 use amqp_types::messaging::{self, AddressString, Outcome, Source};
 use amqp_types::transport::{self, Attach, ErrorCondition, Handle, Role, SequenceNo};
+use amqp_types::{Str, Symbol};
 use tokio::sync::oneshot;
 
 use super::options::SenderOptions;
@@ -17,7 +18,7 @@ use crate::driver::{
     AttachOrder, Command, LinkShared, Refusal, SendOptions, SenderShared, Status, Ticket,
     reply_within,
 };
-use crate::error::{Error, ErrorScope};
+use crate::error::{Error, ErrorKind, ErrorScope};
 use crate::proto::{LinkConfig, wished};
 
 /// A link that sends; clones stand for the same one. Dropping the last handle closes it; what was
@@ -32,6 +33,8 @@ pub(super) struct SenderInner {
     pub(super) shared: Arc<SenderShared>,
     /// Keeps the session open as long as the link is used.
     session: Mutex<Arc<SessionInner>>,
+    /// Whether the peer refused the link for the unsettled deliveries that it told of.
+    without_map: AtomicBool,
     /// Whether messages are sent settled.
     settled: bool,
 }
@@ -68,6 +71,7 @@ impl Sender {
             inner: Arc::new(SenderInner {
                 shared,
                 session: Mutex::new(session),
+                without_map: AtomicBool::new(false),
                 settled,
             }),
         }
@@ -370,19 +374,26 @@ impl Sender {
     ///
     /// # Errors
     /// Configuration when the link is attached; what the peer says when it refuses: the link can be
-    /// resumed again then.
+    /// resumed again then. A peer that knows no resumption may end the session over it, as RabbitMQ
+    /// does, with not-implemented: in another session the link is attached without.
     ///
     /// # Cancel safety
     /// When the future is dropped the link is detached again and can be resumed.
     pub async fn resume(&self, session: &Session, resend: bool) -> Result<(), Error> {
-        let mut result = self.attach_again(session, resend, true).await;
-        if let Err(error) = &result
-            && error.condition() == Some(&ErrorCondition::NotImplemented)
-        {
-            // A peer that will not hear of unsettled deliveries: it is attached to without.
-            result = self.attach_again(session, resend, false).await;
+        let inner = &self.inner;
+        let tell = !inner.without_map.load(Ordering::Relaxed);
+        let result = self.attach_again(session, resend, tell).await;
+        match &result {
+            Err(error) if tell && error.condition() == Some(&ErrorCondition::NotImplemented) => {
+                // A peer that will not hear of unsettled deliveries: it is attached to without.
+                inner.without_map.store(true, Ordering::Relaxed);
+                if error.kind() == ErrorKind::SessionEnded {
+                    return result;
+                }
+                self.attach_again(session, resend, false).await
+            }
+            _ => result,
         }
-        result
     }
 
     /// Whether messages of this link are sent settled.
@@ -474,12 +485,25 @@ impl Sender {
     }
 }
 
+/// The outcomes that a receipt can tell: those of the standard. Section 3.4.
+const OUTCOMES: [&str; 4] = [
+    "amqp:accepted:list",
+    "amqp:rejected:list",
+    "amqp:released:list",
+    "amqp:modified:list",
+];
+
 /// The attach of a sender. Sections 2.7.3, 3.5.
 pub(crate) fn attach_frame(name: Str, address: &str, options: SenderOptions) -> Attach {
     let mut attach = Attach::new(name, Handle(0), Role::Sender);
     attach.snd_settle_mode = options.snd_settle_mode;
+    attach.rcv_settle_mode = options.rcv_settle_mode;
     attach.initial_delivery_count = Some(SequenceNo(0));
     let mut source: Source = options.source;
+    if source.outcomes.is_empty() && source.default_outcome.is_none() {
+        // [SRC-22] [SRC-23]: what is not named can not be used, and a broker that can not reject detaches.
+        source.outcomes = OUTCOMES.map(Symbol::from_static).to_vec();
+    }
     if source.address.is_none() {
         source.address = Some(AddressString::from(attach.name.to_string()));
     }

@@ -45,6 +45,11 @@ pub struct Violation {
 }
 
 impl Violation {
+    /// Whether the peer broke nothing but its silence went on for too long. [CON-38]
+    pub fn is_silence(&self) -> bool {
+        self.section == "2.4.5"
+    }
+
     pub(crate) fn connection(
         condition: ErrorCondition,
         section: &'static str,

@@ -3,16 +3,22 @@
 
 use amqp_client::types::messaging::{Accepted, DeliveryState, Outcome, Received, Released};
 use amqp_client::types::transport::{
-    DeliveryNumber, Detach, Disposition, Handle, Performative, Role,
+    Close, DeliveryNumber, Detach, Disposition, End, Error, ErrorCondition, Fields, Handle, Open,
+    Performative, Role,
 };
+use amqp_client::types::{Symbol, Value};
 use amqp_client::{
-    Connection, ConnectionOptions, ErrorKind, ErrorScope, Message, Receiver, ReceiverOptions,
-    SendSettings, Sender, SenderOptions,
+    Connection, ConnectionOptions, Container, ErrorKind, ErrorScope, Message, Receiver,
+    ReceiverOptions, SendSettings, Sender, SenderOptions, SessionOptions,
 };
 
-use crate::support::frames::frame;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::app::answer_to;
+
+use crate::support::frames::{AMQP, frame};
 use crate::support::wire::{Wire, source};
-use crate::support::{first_transfer, message};
+use crate::support::{first_transfer, flow, message};
 
 /// A sender whose peer's attach names this default outcome.
 async fn sender(default_outcome: Option<Outcome>) -> (Connection, Sender, Wire) {
@@ -251,4 +257,99 @@ fn futures_now<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
         std::task::Poll::Ready(output) => Some(output),
         std::task::Poll::Pending => None,
     }
+}
+
+/// Artemis and Broker-J write the property as a symbol.
+#[tokio::test(start_paused = true)]
+async fn an_open_that_announces_its_close_opens_nothing() {
+    for failed in [
+        Value::Bool(true),
+        Value::Symbol(Symbol::from_static("true")),
+    ] {
+        let mut open = Open::new("peer");
+        let mut properties = Fields::default();
+        properties.insert(
+            Symbol::from_static("amqp:connection-establishment-failed"),
+            failed,
+        );
+        open.properties = Some(properties);
+        let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+        let refuse = async {
+            theirs.write_all(&AMQP).await.expect("written");
+            let close = Close {
+                error: Some(Box::new(Error::new(ErrorCondition::InvalidField))),
+            };
+            for octets in [frame(0, &open, &[]), frame(0, &close, &[])] {
+                // So that the client has read the one before the other comes.
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                theirs.write_all(&octets).await.expect("written");
+            }
+            let mut rest = Vec::new();
+            theirs.read_to_end(&mut rest).await.expect("an end");
+        };
+        let container = Container::new("client");
+        let options = ConnectionOptions::new().without_sasl();
+        let (made, ()) = tokio::join!(container.connect_stream(ours, options), refuse);
+        let refused = made.expect_err("it is refused");
+        assert_eq!(refused.kind(), ErrorKind::ConnectionClosed);
+        assert_eq!(refused.condition(), Some(&ErrorCondition::InvalidField));
+    }
+}
+
+/// RabbitMQ ends the session of an attach that tells of unsettled deliveries.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_ends_the_session_over_a_map_is_attached_to_without_in_another_one() {
+    // tests: [RES-01]
+    let (connection, mut wire) = Wire::connected(ConnectionOptions::new()).await;
+    let options = SenderOptions::new().name("A").resumable();
+    let (sender, _) = tokio::join!(
+        connection.create_sender_with("q", options),
+        wire.answer_attach(|_| {}),
+    );
+    let sender = sender.expect("the sender is attached");
+    let receipt = sender.enqueue(Message::from("m")).await.expect("room");
+    sent(&mut wire).await;
+    wire.write(&frame(0, &End::default(), &[])).await;
+    while sender.error().is_none() {
+        tokio::task::yield_now().await;
+    }
+    let ended = End {
+        error: Some(Box::new(Error::new(ErrorCondition::NotImplemented))),
+    };
+    for told in [true, false] {
+        let (session, ()) = tokio::join!(
+            connection.create_session(SessionOptions::new()),
+            wire.answer_begin(0),
+        );
+        let session = session.expect("a session");
+        let answer = async {
+            let attach = wire.attach().await;
+            assert_eq!(attach.unsettled.is_some(), told);
+            if told {
+                wire.write(&frame(0, &ended, &[])).await;
+                return;
+            }
+            let mut answer = answer_to(&attach);
+            answer.handle = Handle(0);
+            wire.write(&frame(0, &answer, &[])).await;
+            let mut grant = flow(Some(0));
+            grant.next_incoming_id = None;
+            grant.link_credit = Some(10);
+            wire.write(&frame(0, &grant, &[])).await;
+        };
+        let (resumed, ()) = tokio::join!(sender.resume(&session, true), answer);
+        match resumed {
+            Err(error) => {
+                assert!(told, "{error}");
+                assert_eq!(error.kind(), ErrorKind::SessionEnded);
+            }
+            Ok(()) => assert!(!told),
+        }
+    }
+    // The message is sent again, and settled like any other.
+    let id = sent(&mut wire).await;
+    let accepted = Outcome::from(Accepted::default());
+    wire.write(&frame(0, &report(id, Some(accepted.clone()), true), &[]))
+        .await;
+    assert_eq!(receipt.await.expect("it is settled"), accepted);
 }

@@ -13,6 +13,7 @@ use crate::driver::MAX_MESSAGE_SIZE;
 pub struct SenderOptions {
     pub(crate) name: Option<Str>,
     pub(crate) snd_settle_mode: SenderSettleMode,
+    pub(crate) rcv_settle_mode: ReceiverSettleMode,
     pub(crate) source: Source,
     pub(crate) target: Target,
     pub(crate) properties: Option<Fields>,
@@ -30,6 +31,7 @@ impl Default for SenderOptions {
         Self {
             name: None,
             snd_settle_mode: SenderSettleMode::Mixed,
+            rcv_settle_mode: ReceiverSettleMode::First,
             source: Source::default(),
             target: Target::default(),
             properties: None,
@@ -68,13 +70,21 @@ impl SenderOptions {
         self
     }
 
+    /// Asks the receiver to settle a message only after this side has heard its outcome and settled
+    /// it. Section 2.8.3.
+    pub fn settle_second(mut self) -> Self {
+        self.rcv_settle_mode = ReceiverSettleMode::Second;
+        self
+    }
+
     /// The target, all of it; its address is replaced by the one given to `create_sender`.
     pub fn target(mut self, target: Target) -> Self {
         self.target = target;
         self
     }
 
-    /// The source, which says what outcomes are understood. Section 3.5.3.
+    /// The source, which says what outcomes are understood; one that names none is sent with the four
+    /// of the standard, all of which a [`Receipt`](crate::Receipt) tells. Section 3.5.3.
     pub fn source(mut self, source: Source) -> Self {
         self.source = source;
         self

@@ -34,11 +34,7 @@ impl Wire {
         let answer = async {
             wire.write(&AMQP).await;
             wire.write(&frame(0, &open, &[])).await;
-            wire.expect(|p| matches!(p, Performative::Begin(_)).then_some(()))
-                .await;
-            let mut answer = begin(0);
-            answer.remote_channel = Some(0);
-            wire.write(&frame(0, &answer, &[])).await;
+            wire.answer_begin(0).await;
         };
         let (connection, ()) = tokio::join!(connect, answer);
         (connection.expect("the connection opens"), wire)
@@ -81,6 +77,15 @@ impl Wire {
             .write_all(octets)
             .await
             .expect("the pipe is whole");
+    }
+
+    /// Answers the client's next begin, which is on this channel.
+    pub(crate) async fn answer_begin(&mut self, channel: u16) {
+        self.expect(|p| matches!(p, Performative::Begin(_)).then_some(()))
+            .await;
+        let mut answer = begin(0);
+        answer.remote_channel = Some(channel);
+        self.write(&frame(channel, &answer, &[])).await;
     }
 
     /// The client's next attach.
