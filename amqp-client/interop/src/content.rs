@@ -12,6 +12,9 @@ pub(crate) const SMALL: usize = 100;
 /// Octets of a large message's body.
 pub(crate) const LARGE: usize = 1024 * 1024;
 
+/// Octets of a message that is better streamed.
+pub(crate) const HUGE: usize = 10_000_000;
+
 /// Message `number`, with a body of so many octets.
 pub(crate) fn message(number: u64, size: usize) -> Message {
     Message::new()
@@ -58,7 +61,8 @@ pub(crate) fn delivery_count(message: &Message) -> u32 {
         .map_or(0, |header| header.delivery_count)
 }
 
-fn body(number: u64, size: usize) -> Vec<u8> {
+/// The body of message `number`.
+pub(crate) fn body(number: u64, size: usize) -> Vec<u8> {
     let start = (number % 251) as usize;
     let pattern: Vec<u8> = (0..251)
         .map(|octet| ((start + octet) % 251) as u8)

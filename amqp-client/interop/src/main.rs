@@ -6,6 +6,7 @@
 mod certificates;
 mod check;
 mod content;
+mod control;
 mod listen;
 mod peer;
 mod report;
@@ -17,7 +18,8 @@ use std::process::ExitCode;
 use peer::Peer;
 
 const USAGE: &str = "\
-amqp-interop client PEER PORT   run every scenario against the broker on this port of loopback (artemis, rabbit)
+amqp-interop client PEER PORT [PROCESS [NAME...]]   run every scenario, or those whose names hold one of these, against the
+                                broker on this port of loopback (artemis, rabbit, brokerj) with this process id
 amqp-interop listen PORT        be an embedded broker on this port of loopback until killed; user guest, password guest, or anonymous
 amqp-interop secure PEER PORT FOLDER   try every way to connect to artemis or brokerj, whose ports begin at PORT, with the certificates in FOLDER
 amqp-interop certificates FOLDER   write certificates for it
@@ -28,7 +30,10 @@ async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
-        ["client", peer, port] => client(peer, port).await,
+        ["client", peer, port] => client(peer, port, None, &[]).await,
+        ["client", peer, port, process, names @ ..] => {
+            client(peer, port, Some(process), names).await
+        }
         ["listen", port] => listen(port).await,
         ["secure", peer, port, folder] => secure(peer, port, folder).await,
         ["certificates", folder] => certificates::write(folder).map(|()| true),
@@ -49,9 +54,18 @@ async fn main() -> ExitCode {
 }
 
 /// Whether no scenario failed.
-async fn client(peer: &str, port: &str) -> Result<bool, String> {
-    let peer = Peer::parse(peer, number(port)?)?;
-    Ok(scenario::run_all(&peer).await)
+async fn client(
+    peer: &str,
+    port: &str,
+    process: Option<&str>,
+    names: &[&str],
+) -> Result<bool, String> {
+    let process = process.map(|text| {
+        text.parse()
+            .map_err(|_| format!("`{text}` is not a process id\n{USAGE}"))
+    });
+    let peer = Peer::parse(peer, number(port)?, process.transpose()?)?;
+    Ok(scenario::run_all(&peer, names).await)
 }
 
 /// Whether no attempt ended otherwise than expected.

@@ -54,7 +54,7 @@ pub(super) fn start(
     certificates: &Path,
     deadline: Deadline,
 ) -> Result<Broker, String> {
-    let port = process::free_ports(7)?;
+    let port = process::free_ports(9)?;
     let folder = RunFolder::new(&cache.folder("artemis-runs"), port)?;
     create(cache, folder.path(), deadline)?;
     configure(folder.path(), port, certificates)?;
@@ -107,13 +107,15 @@ fn configure(folder: &Path, port: u16, certificates: &Path) -> Result<(), String
         ("TLS12", (port + 4).to_string()),
         ("OTHER", (port + 5).to_string()),
         ("EXPIRED", (port + 6).to_string()),
+        ("PART", (port + 7).to_string()),
+        ("REDIRECT", (port + 8).to_string()),
         ("CERTS", certificates.display().to_string()),
         ("DATA", store),
     ];
     install::write_template(&read("broker.xml")?, &values, &etc.join("broker.xml"))?;
     install::write_template(&read("login.config")?, &[], &etc.join("login.config"))?;
     install::write_template(
-        "guest = guest\n",
+        "guest = guest\nlimited = limited\n",
         &[],
         &etc.join("artemis-users.properties"),
     )?;
@@ -123,7 +125,7 @@ fn configure(folder: &Path, port: u16, certificates: &Path) -> Result<(), String
         &etc.join("cert-users.properties"),
     )?;
     install::write_template(
-        "all = guest,anonymous,client\n",
+        "all = guest,anonymous,client\nfew = limited\n",
         &[],
         &etc.join("artemis-roles.properties"),
     )

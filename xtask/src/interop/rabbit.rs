@@ -42,7 +42,7 @@ pub(super) fn install(cache: &Cache, deadline: Deadline) -> Result<(), String> {
 /// Starts a node on free ports and waits until it takes connections. The queues are there then.
 pub(super) fn start(cache: &Cache, queues: &[Queue], deadline: Deadline) -> Result<Broker, String> {
     let root = cache.folder(NAME).join("root");
-    let port = process::free_ports(3)?;
+    let port = process::free_ports(4)?;
     let folder = RunFolder::new(&root.join("var/lib/interop"), port)?;
     let node = Node {
         home: format!("/var/lib/interop/{}", folder.name()),
@@ -65,7 +65,8 @@ pub(super) fn start(cache: &Cache, queues: &[Queue], deadline: Deadline) -> Resu
     })
 }
 
-/// One run: AMQP on `port`, the node's own traffic on the next one, the name service on the one after that.
+/// One run: AMQP on `port`, the node's own traffic on the next one, the name service on the one after that, management by
+/// HTTP on the last.
 struct Node {
     root: PathBuf,
     /// As the node sees it.
@@ -78,8 +79,13 @@ impl Node {
         let path = shell::root().join("amqp-client/interop/rabbit/rabbitmq.conf");
         let template = std::fs::read_to_string(&path)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        let values = [("PORT", self.port.to_string()), ("HOME", self.home.clone())];
+        let values = [
+            ("PORT", self.port.to_string()),
+            ("HTTP", (self.port + 3).to_string()),
+            ("HOME", self.home.clone()),
+        ];
         install::write_template(&template, &values, &folder.join("rabbitmq.conf"))?;
+        install::write_template("[rabbitmq_management].\n", &[], &folder.join("plugins"))?;
         install::write_template(&definitions(queues), &[], &folder.join("definitions.json"))
     }
 
@@ -104,11 +110,7 @@ impl Node {
             "RABBITMQ_CONF_ENV_FILE=/dev/null",
         ]);
         // The script then becomes the virtual machine, so that the id that is held is the node's.
-        command.args([
-            "RABBITMQ_ALLOW_INPUT=1",
-            "ERL_EPMD_ADDRESS=127.0.0.1",
-            "RABBITMQ_ENABLED_PLUGINS_FILE=/dev/null",
-        ]);
+        command.args(["RABBITMQ_ALLOW_INPUT=1", "ERL_EPMD_ADDRESS=127.0.0.1"]);
         command.arg("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-noinput -kernel inet_dist_use_interface {127,0,0,1}");
         command.arg(format!("RABBITMQ_NODENAME=interop{}@localhost", self.port));
         command.arg(format!("RABBITMQ_DIST_PORT={}", self.port + 1));
@@ -116,6 +118,7 @@ impl Node {
         for (name, file) in [
             ("HOME", ""),
             ("RABBITMQ_CONFIG_FILE", "/rabbitmq"),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", "/plugins"),
             ("RABBITMQ_MNESIA_BASE", "/data"),
             ("RABBITMQ_LOG_BASE", "/log"),
         ] {
@@ -130,8 +133,8 @@ impl Node {
 fn definitions(queues: &[Queue]) -> String {
     let queues: Vec<String> = queues.iter().map(definition).collect();
     format!(
-        r#"{{"users":[{{"name":"guest","password":"guest","tags":["administrator"]}}],"vhosts":[{{"name":"/"}}],
-"permissions":[{{"user":"guest","vhost":"/","configure":".*","write":".*","read":".*"}}],
+        r#"{{"users":[{{"name":"guest","password":"guest","tags":["administrator"]}},{{"name":"limited","password":"limited","tags":[]}}],"vhosts":[{{"name":"/"}}],
+"permissions":[{{"user":"guest","vhost":"/","configure":".*","write":".*","read":".*"}},{{"user":"limited","vhost":"/","configure":"^pub","write":"^pub","read":"^pub"}}],
 "queues":[{}]}}
 "#,
         queues.join(",\n")

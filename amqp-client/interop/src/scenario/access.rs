@@ -3,19 +3,26 @@
 use amqp_client::{Container, ErrorKind};
 
 use crate::check::During;
-use crate::peer::Peer;
+use crate::peer::{CONTAINER, Peer};
 use crate::report::Verdict;
+use crate::scenario::Scenario;
 
-pub(super) async fn anonymous(peer: &Peer) -> Result<Verdict, String> {
+pub(super) const SCENARIOS: &[Scenario] = &[
+    scenario!("SASL ANONYMOUS", anonymous),
+    scenario!("SASL PLAIN", plain),
+    scenario!("SASL PLAIN refused", refused),
+];
+
+async fn anonymous(peer: &Peer) -> Result<Verdict, String> {
     open_and_close(&peer.url("")).await
 }
 
-pub(super) async fn plain(peer: &Peer) -> Result<Verdict, String> {
+async fn plain(peer: &Peer) -> Result<Verdict, String> {
     open_and_close(&peer.url("guest:guest@")).await
 }
 
-pub(super) async fn refused(peer: &Peer) -> Result<Verdict, String> {
-    match Container::new("amqp-interop")
+async fn refused(peer: &Peer) -> Result<Verdict, String> {
+    match Container::new(CONTAINER)
         .connect(&peer.url("guest:wrong@"))
         .await
     {
@@ -26,7 +33,7 @@ pub(super) async fn refused(peer: &Peer) -> Result<Verdict, String> {
 }
 
 async fn open_and_close(url: &str) -> Result<Verdict, String> {
-    let connection = Container::new("amqp-interop")
+    let connection = Container::new(CONTAINER)
         .connect(url)
         .await
         .during("connect")?;

@@ -6,25 +6,34 @@ use crate::check::{self, During};
 use crate::content::{self, LARGE, SMALL};
 use crate::peer::Peer;
 use crate::report::Verdict;
+use crate::scenario::Scenario;
 
-pub(super) async fn send_small(peer: &Peer) -> Result<Verdict, String> {
+pub(super) const SCENARIOS: &[Scenario] = &[
+    scenario!("10,000 small, send", send_small),
+    scenario!("10,000 small, receive", receive_small),
+    scenario!("200 of 1 MiB, send", send_large),
+    scenario!("200 of 1 MiB, receive", receive_large),
+    scenario!("pre-settled", settled),
+];
+
+async fn send_small(peer: &Peer) -> Result<Verdict, String> {
     send(peer, "small", 10_000, SMALL).await
 }
 
-pub(super) async fn receive_small(peer: &Peer) -> Result<Verdict, String> {
+async fn receive_small(peer: &Peer) -> Result<Verdict, String> {
     receive(peer, "small", 10_000, SMALL).await
 }
 
-pub(super) async fn send_large(peer: &Peer) -> Result<Verdict, String> {
+async fn send_large(peer: &Peer) -> Result<Verdict, String> {
     send(peer, "large", 200, LARGE).await
 }
 
-pub(super) async fn receive_large(peer: &Peer) -> Result<Verdict, String> {
+async fn receive_large(peer: &Peer) -> Result<Verdict, String> {
     receive(peer, "large", 200, LARGE).await
 }
 
 /// Sent settled, received by a link that asks for settled messages.
-pub(super) async fn settled(peer: &Peer) -> Result<Verdict, String> {
+async fn settled(peer: &Peer) -> Result<Verdict, String> {
     const COUNT: u64 = 1_000;
     let address = peer.queue("settled");
     let connection = peer.connect().await?;

@@ -2,9 +2,28 @@
 //!
 //! Each scenario has a connection and, as a rule, a queue of its own, so that a failed one leaves the others alone.
 
+macro_rules! scenario {
+    ($name:literal, $run:path) => {
+        crate::scenario::Scenario {
+            name: $name,
+            run: |peer| Box::pin($run(peer)),
+        }
+    };
+}
+
 mod access;
 mod bulk;
+mod drain;
+mod faults;
+mod frames;
+mod large;
 mod outcomes;
+mod redirects;
+mod refusals;
+mod refused_links;
+mod resumption;
+mod settle;
+mod slow;
 mod verdicts;
 
 use std::pin::Pin;
@@ -25,49 +44,29 @@ struct Scenario {
     run: Run,
 }
 
-macro_rules! scenario {
-    ($name:literal, $run:path) => {
-        Scenario {
-            name: $name,
-            run: |peer| Box::pin($run(peer)),
-        }
-    };
-}
-
-const SCENARIOS: &[Scenario] = &[
-    scenario!("SASL ANONYMOUS", access::anonymous),
-    scenario!("SASL PLAIN", access::plain),
-    scenario!("SASL PLAIN refused", access::refused),
-    scenario!("10,000 small, send", bulk::send_small),
-    scenario!("10,000 small, receive", bulk::receive_small),
-    scenario!("200 of 1 MiB, send", bulk::send_large),
-    scenario!("200 of 1 MiB, receive", bulk::receive_large),
-    scenario!("pre-settled", bulk::settled),
-    scenario!("accepted", outcomes::accepted),
-    scenario!("rejected", outcomes::rejected),
-    scenario!("released", outcomes::released),
-    scenario!("modified", outcomes::modified),
-    scenario!("modified, undeliverable here", outcomes::undeliverable_here),
-    scenario!("modified, annotations", outcomes::annotations),
-    scenario!("drain", outcomes::drain),
-    scenario!("peer rejects", verdicts::rejected),
-    scenario!("peer releases", verdicts::released),
-    scenario!("peer modifies", verdicts::modified),
+/// By subject, in the order in which they run.
+const SUBJECTS: &[&[Scenario]] = &[
+    access::SCENARIOS,
+    bulk::SCENARIOS,
+    settle::SCENARIOS,
+    outcomes::SCENARIOS,
+    verdicts::SCENARIOS,
+    drain::SCENARIOS,
+    large::SCENARIOS,
+    frames::SCENARIOS,
+    slow::SCENARIOS,
+    refusals::SCENARIOS,
+    refused_links::SCENARIOS,
+    redirects::SCENARIOS,
+    resumption::SCENARIOS,
+    faults::SCENARIOS,
 ];
 
-/// Queues with their type and greatest length, for a broker that makes none on demand.
+/// Queues with their type and greatest length that are there before anybody connects. All others are made by their scenario.
 const QUEUES: &[(&str, &str, &str)] = &[
     ("small", "quorum", "-"),
     ("large", "classic", "-"),
     ("settled", "classic", "-"),
-    ("accepted", "quorum", "-"),
-    ("rejected", "quorum", "-"),
-    ("released", "quorum", "-"),
-    ("modified", "quorum", "-"),
-    ("undeliverable", "quorum", "-"),
-    ("annotations", "quorum", "-"),
-    ("drain", "quorum", "-"),
-    ("fail.full", "classic", "1"),
 ];
 
 /// One queue a line: name, type, greatest length.
@@ -78,10 +77,13 @@ pub(crate) fn queues() -> String {
         .collect()
 }
 
-/// Runs every scenario; whether none failed.
-pub(crate) async fn run_all(peer: &Peer) -> bool {
+/// Runs every scenario whose name holds one of `names`, or every one if there are no names; whether none failed.
+pub(crate) async fn run_all(peer: &Peer, names: &[&str]) -> bool {
     let mut all = true;
-    for scenario in SCENARIOS {
+    let wanted = |scenario: &&Scenario| {
+        names.is_empty() || names.iter().any(|name| scenario.name.contains(name))
+    };
+    for scenario in SUBJECTS.iter().copied().flatten().filter(wanted) {
         let result = tokio::time::timeout(DEADLINE, (scenario.run)(peer)).await;
         let result =
             result.unwrap_or_else(|_| Err(format!("not done after {} s", DEADLINE.as_secs())));
@@ -95,20 +97,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn queues_are_listed_one_a_line() {
-        assert!(queues().starts_with("small quorum -\nlarge classic -\n"));
-    }
-
-    #[test]
     fn names_are_unique() {
-        for (index, scenario) in SCENARIOS.iter().enumerate() {
-            assert!(
-                SCENARIOS[..index]
-                    .iter()
-                    .all(|other| other.name != scenario.name),
-                "{}",
-                scenario.name
-            );
-        }
+        let mut names: Vec<&str> = SUBJECTS
+            .iter()
+            .copied()
+            .flatten()
+            .map(|scenario| scenario.name)
+            .collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
     }
 }

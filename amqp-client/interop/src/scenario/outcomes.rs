@@ -1,4 +1,4 @@
-//! Outcomes that we give as a receiver, and what the broker then does with the message; and drain. Sections 2.6.7, 3.4.
+//! Outcomes that we give as a receiver, and what the broker then does with the message. Section 3.4.
 
 use amqp_client::types::messaging::Modified;
 use amqp_client::types::transport::{Error, ErrorCondition, Fields};
@@ -7,24 +7,61 @@ use amqp_client::{Connection, Delivery};
 
 use crate::check::{self, During};
 use crate::content::{self, SMALL};
+use crate::control::Shape;
 use crate::peer::{Kind, Peer};
 use crate::report::Verdict;
+use crate::scenario::Scenario;
 
-pub(super) async fn accepted(peer: &Peer) -> Result<Verdict, String> {
+pub(super) const SCENARIOS: &[Scenario] = &[
+    scenario!("accepted", accepted),
+    scenario!("rejected", rejected),
+    scenario!("released", released),
+    scenario!("modified", modified),
+    scenario!("modified, undeliverable here", undeliverable_here),
+    scenario!("modified, annotations", annotations),
+    scenario!("no outcome is released", dropped),
+    scenario!("accepted up to", accepted_up_to),
+];
+
+async fn accepted(peer: &Peer) -> Result<Verdict, String> {
     let (connection, address) = sent(peer, "accepted").await?;
     take(&connection, &address, |delivery| delivery.accept()).await?;
     gone(&connection, &address).await
 }
 
-pub(super) async fn rejected(peer: &Peer) -> Result<Verdict, String> {
-    let (connection, address) = sent(peer, "rejected").await?;
+/// Dropped or sent to a dead-letter queue; Broker-J offers the message again and counts, and needs a limit for that.
+async fn rejected(peer: &Peer) -> Result<Verdict, String> {
+    let shape = Shape {
+        attempts: Some(2),
+        ..Shape::default()
+    };
+    let address = peer.shaped("rejected", shape).await?;
+    let connection = peer.connect().await?;
+    if peer.kind == Kind::BrokerJ {
+        let dead = peer.queue(&peer.name("auto.dead"));
+        let sender = connection.create_sender(&dead).await;
+        sender.during("make the dead-letter queue")?;
+    }
+    check::fill(&connection, &address, 0..1, SMALL).await?;
     let mut error = Error::new(ErrorCondition::PreconditionFailed);
     error.description = Some("as the scenario wants it".into());
-    take(&connection, &address, |delivery| delivery.reject(error)).await?;
+    let mut info = Fields::default();
+    info.insert(Symbol::from_static("x-opt-why"), Value::from("no reason"));
+    error.info = Some(info);
+    take(&connection, &address, |delivery| {
+        delivery.reject(error.clone())
+    })
+    .await?;
+    if peer.kind == Kind::BrokerJ {
+        let again = take(&connection, &address, |delivery| delivery.reject(error)).await?;
+        if again.count != 1 {
+            return Err(format!("rejected, the delivery count is {}", again.count));
+        }
+    }
     gone(&connection, &address).await
 }
 
-pub(super) async fn released(peer: &Peer) -> Result<Verdict, String> {
+async fn released(peer: &Peer) -> Result<Verdict, String> {
     let (connection, address) = sent(peer, "released").await?;
     take(&connection, &address, |delivery| delivery.release()).await?;
     let count = take(&connection, &address, |delivery| delivery.accept())
@@ -36,7 +73,7 @@ pub(super) async fn released(peer: &Peer) -> Result<Verdict, String> {
     gone(&connection, &address).await
 }
 
-pub(super) async fn modified(peer: &Peer) -> Result<Verdict, String> {
+async fn modified(peer: &Peer) -> Result<Verdict, String> {
     let (connection, address) = sent(peer, "modified").await?;
     let failed = Modified {
         delivery_failed: Some(true),
@@ -55,7 +92,7 @@ pub(super) async fn modified(peer: &Peer) -> Result<Verdict, String> {
 }
 
 /// Another link gets the message, or nobody.
-pub(super) async fn undeliverable_here(peer: &Peer) -> Result<Verdict, String> {
+async fn undeliverable_here(peer: &Peer) -> Result<Verdict, String> {
     let (connection, address) = sent(peer, "undeliverable").await?;
     let modified = Modified {
         undeliverable_here: Some(true),
@@ -72,7 +109,7 @@ pub(super) async fn undeliverable_here(peer: &Peer) -> Result<Verdict, String> {
     gone(&connection, &address).await
 }
 
-pub(super) async fn annotations(peer: &Peer) -> Result<Verdict, String> {
+async fn annotations(peer: &Peer) -> Result<Verdict, String> {
     let (connection, address) = sent(peer, "annotations").await?;
     let key = Symbol::from_static("x-opt-interop");
     let mut fields = Fields::default();
@@ -90,67 +127,55 @@ pub(super) async fn annotations(peer: &Peer) -> Result<Verdict, String> {
         .and_then(|all| all.get(&AnnotationKey::Symbol(key)));
     match value {
         Some(Value::String(text)) if text == "seen" => gone(&connection, &address).await,
-        None if peer.kind == Kind::Artemis => Ok(Verdict::NotSupported(
-            "annotations of modified are ignored".into(),
+        None if peer.kind != Kind::Rabbit => Ok(Verdict::NotSupported(
+            "the message comes back without the annotations".into(),
         )),
         other => Err(format!("the annotation came back as {other:?}")),
     }
 }
 
-/// More credit than messages: the drain gives what there is, and the rest of the credit back.
-pub(super) async fn drain(peer: &Peer) -> Result<Verdict, String> {
-    let address = peer.queue("drain");
-    let connection = peer.connect().await?;
-    check::empty(&connection, &address).await?;
-    let sender = connection
-        .create_sender(&address)
-        .await
-        .during("attach a sender")?;
-    for number in 0..3 {
-        let outcome = sender
-            .send(content::message(number, SMALL))
-            .await
-            .during("send")?;
-        check::is(&outcome, "accepted")?;
-    }
-    let receiver = check::receiver(&connection, &address, 10).await?;
-    receiver.drain().await.during("drain")?;
-    for number in 0..3 {
-        let delivery = receiver
-            .try_recv()
-            .during("receive")?
-            .ok_or("the drain was over before all messages came")?;
-        content::check(&delivery, number, SMALL)?;
-        delivery.accept();
-    }
-    // The credit is used up now, and can be granted again.
-    let outcome = sender
-        .send(content::message(3, SMALL))
-        .await
-        .during("send")?;
-    check::is(&outcome, "accepted")?;
-    receiver.set_credit(1);
-    let delivery = check::next(&receiver).await?;
-    content::check(&delivery, 3, SMALL)?;
+/// A delivery that is dropped without an outcome is free for others.
+async fn dropped(peer: &Peer) -> Result<Verdict, String> {
+    let (connection, address) = sent(peer, "dropped").await?;
+    let first = check::receiver(&connection, &address, 1).await?;
+    let second = check::receiver(&connection, &address, 0).await?;
+    drop(check::next(&first).await?);
+    second.set_credit(1);
+    let delivery = check::next(&second).await?;
+    content::check(&delivery, 0, SMALL)?;
     delivery.accept();
+    for receiver in [first, second] {
+        receiver.close().await.during("close a receiver")?;
+    }
+    gone(&connection, &address).await
+}
+
+/// One disposition for a hundred deliveries, but for one that was released before.
+async fn accepted_up_to(peer: &Peer) -> Result<Verdict, String> {
+    let address = peer.fresh("up-to").await?;
+    let connection = peer.connect().await?;
+    check::fill(&connection, &address, 0..100, SMALL).await?;
+    let receiver = check::receiver(&connection, &address, 100).await?;
+    let mut deliveries = Vec::new();
+    for number in 0..100 {
+        let delivery = check::next(&receiver).await?;
+        content::check(&delivery, number, SMALL)?;
+        deliveries.push(delivery);
+    }
+    deliveries[50].release();
+    deliveries[99].accept_up_to();
+    drop(deliveries);
+    receiver.set_credit(1);
+    check::take(&receiver, 50..51, SMALL).await?;
     receiver.close().await.during("close the receiver")?;
     gone(&connection, &address).await
 }
 
 /// A connection, and a queue with message 0 in it.
 async fn sent(peer: &Peer, queue: &str) -> Result<(Connection, String), String> {
-    let address = peer.queue(queue);
+    let address = peer.fresh(queue).await?;
     let connection = peer.connect().await?;
-    let sender = connection
-        .create_sender(&address)
-        .await
-        .during("attach a sender")?;
-    let outcome = sender
-        .send(content::message(0, SMALL))
-        .await
-        .during("send")?;
-    check::is(&outcome, "accepted")?;
-    sender.close().await.during("close the sender")?;
+    check::fill(&connection, &address, 0..1, SMALL).await?;
     Ok((connection, address))
 }
 
