@@ -13,6 +13,7 @@ use amqp_types::{Binary, Str, Symbol};
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
+use super::names::Named;
 use super::notice::Tap;
 use super::receiver::ReceiverShared;
 use super::sender::SenderShared;
@@ -78,6 +79,12 @@ pub(crate) enum Command {
     /// A detached link is attached elsewhere, or never again: what is said of its deliveries does not
     /// count any more.
     Forget(LinkKey),
+    /// A link's name has gone to another link, and its handles know: it is closed for the peer with an
+    /// error, or detached without.
+    Steal {
+        link: LinkKey,
+        error: Option<Box<transport::Error>>,
+    },
     /// A sender has messages in its outbox.
     Outbox(Arc<SenderShared>),
     /// A part of a streamed message, or its end.
@@ -189,6 +196,8 @@ pub(crate) struct ConnectionShared {
     over: Notify,
     /// How long the peer may take; set before anything is asked.
     deadlines: OnceLock<Deadlines>,
+    /// The names of links to this peer; set once it has opened.
+    named: OnceLock<Named>,
 }
 
 #[derive(Debug, Default)]
@@ -205,12 +214,23 @@ impl ConnectionShared {
             inbox: Mutex::default(),
             over: Notify::new(),
             deadlines: OnceLock::new(),
+            named: OnceLock::new(),
         })
     }
 
     /// Says how long the peer may take. Only the first call counts.
     pub(crate) fn set_deadlines(&self, deadlines: Deadlines) {
         let _ = self.deadlines.set(deadlines);
+    }
+
+    /// Says who the peer is. Only the first call counts.
+    pub(crate) fn set_named(&self, named: Named) {
+        let _ = self.named.set(named);
+    }
+
+    /// The names of links to this peer, once it has opened.
+    pub(crate) fn named(&self) -> Option<&Named> {
+        self.named.get()
     }
 
     /// How long the peer may take.

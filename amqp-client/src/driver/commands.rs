@@ -152,6 +152,11 @@ impl Driver {
                 }
             },
             Command::Forget(link) => self.forget(link),
+            Command::Steal { link, error } => {
+                // Nothing of it concerns its handles any more: they may be attached elsewhere by now.
+                self.links.remove(&link);
+                self.engine.detach(link, error.is_some(), error);
+            }
             Command::Watch { receiver, link, id } => self.watches.push((receiver, link, id)),
             Command::Credit { link, credit } => {
                 if let Some(key) = link.key() {

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use amqp_types::transport::Attach;
+use amqp_types::transport::{Attach, Role};
 
-use super::command::LinkShared;
+use super::command::{ConnectionShared, LinkShared};
 use crate::error::Error;
 use crate::proto::LinkKey;
 
@@ -61,7 +61,7 @@ impl Template {
 }
 
 impl LinkShared {
-    pub(super) fn finish(&self, error: &Error, for_good: bool) {
+    pub(crate) fn finish(&self, error: &Error, for_good: bool) {
         match self {
             Self::Sender(link) => link.finish(error, for_good),
             Self::Receiver(link) => link.finish(error, for_good),
@@ -94,6 +94,50 @@ impl LinkShared {
         match self {
             Self::Sender(link) => link.detached(),
             Self::Receiver(link) => link.detached(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &amqp_types::Str {
+        match self {
+            Self::Sender(link) => &link.name,
+            Self::Receiver(link) => &link.name,
+        }
+    }
+
+    pub(super) fn role(&self) -> Role {
+        match self {
+            Self::Sender(_) => Role::Sender,
+            Self::Receiver(_) => Role::Receiver,
+        }
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        match self {
+            Self::Sender(link) => link.is_leaving(),
+            Self::Receiver(link) => link.is_leaving(),
+        }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        match self {
+            Self::Sender(link) => link.status(),
+            Self::Receiver(link) => link.status(),
+        }
+    }
+
+    pub(super) fn connection(&self) -> Arc<ConnectionShared> {
+        match self {
+            Self::Sender(link) => link.connection(),
+            Self::Receiver(link) => link.connection(),
+        }
+    }
+
+    /// Whether both are one link.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sender(one), Self::Sender(other)) => Arc::ptr_eq(one, other),
+            (Self::Receiver(one), Self::Receiver(other)) => Arc::ptr_eq(one, other),
+            _ => false,
         }
     }
 }

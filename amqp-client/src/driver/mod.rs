@@ -17,6 +17,7 @@ mod commands;
 mod dispatch;
 mod endpoints;
 mod link;
+mod names;
 mod notice;
 mod offers;
 mod outcomes;
@@ -50,6 +51,7 @@ pub(crate) use command::{
 };
 pub(crate) use endpoints::mirror;
 pub(crate) use link::{MAX_MESSAGE_SIZE, Status, Template};
+pub(crate) use names::{LinkNames, Named, Peer};
 pub(crate) use notice::{Notice, Tap};
 pub(crate) use offers::{Offer, Offers};
 pub(crate) use receiver::ReceiverShared;

@@ -4,6 +4,7 @@
 //! link. Credit and windows are the engine's. Sections 2.6.7, 2.6.12.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amqp_types::messaging::DeliveryState;
@@ -20,6 +21,8 @@ use crate::proto::{Incoming, LinkKey, Load, Outstanding, Resume, Ring, Tag};
 #[derive(Debug)]
 pub(crate) struct ReceiverShared {
     pub(crate) name: amqp_types::Str,
+    /// Whether its handles have let go of it, or detach it: its name is free for another link.
+    leaving: AtomicBool,
     /// How many deliveries may be taken before the driver is told.
     report: u32,
     pub(super) template: Template,
@@ -95,6 +98,7 @@ impl ReceiverShared {
     ) -> Arc<Self> {
         Arc::new(Self {
             name: template.attach.name.clone(),
+            leaving: AtomicBool::new(false),
             template,
             report: (window / 4).clamp(1, 256),
             state: Mutex::new(ReceiverState {
@@ -282,6 +286,15 @@ impl ReceiverShared {
         self.lock().key
     }
 
+    /// The handles let go of the link, or detach it.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
     pub(super) fn detached(&self) -> Option<LinkKey> {
         self.lock().detached
     }
@@ -306,6 +319,7 @@ impl ReceiverShared {
             }
         }
         state.status = Status::Attaching;
+        self.leaving.store(false, Ordering::Release);
         let former = std::mem::replace(&mut state.connection, connection);
         if !Arc::ptr_eq(&former, &state.connection)
             && let Some(detached) = state.detached.take()

@@ -5,6 +5,7 @@
 //! `waits`; credit and windows are the engine's. Sections 2.6.7, 2.6.12.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -35,6 +36,8 @@ pub(crate) struct Room {
 #[derive(Debug)]
 pub(crate) struct SenderShared {
     pub(crate) name: amqp_types::Str,
+    /// Whether its handles have let go of it, or detach it: its name is free for another link.
+    leaving: AtomicBool,
     pub(super) room: Room,
     pub(super) template: Template,
     state: Mutex<SenderState>,
@@ -137,6 +140,7 @@ impl SenderShared {
     ) -> Arc<Self> {
         Arc::new(Self {
             name: template.attach.name.clone(),
+            leaving: AtomicBool::new(false),
             template,
             room,
             state: Mutex::new(SenderState {
@@ -328,6 +332,15 @@ impl SenderShared {
         self.lock().key
     }
 
+    /// The handles let go of the link, or detach it.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
     pub(super) fn detached(&self) -> Option<LinkKey> {
         self.lock().detached
     }
@@ -360,6 +373,7 @@ impl SenderShared {
             }
         }
         state.status = Status::Attaching;
+        self.leaving.store(false, Ordering::Release);
         let former = std::mem::replace(&mut state.connection, connection);
         if !Arc::ptr_eq(&former, &state.connection)
             && let Some(detached) = state.detached.take()

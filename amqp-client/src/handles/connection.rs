@@ -14,8 +14,8 @@ use super::sender::Sender;
 use super::session::{Session, SessionInner};
 use crate::deadlines::Deadlines;
 use crate::driver::{
-    Command, ConnectionShared, Driver, Offer, Offers, Phase, SaslStep, SessionShared, Setup,
-    reply_within,
+    Command, ConnectionShared, Driver, LinkNames, Named, Offer, Offers, Peer, Phase, SaslStep,
+    SessionShared, Setup, reply_within,
 };
 use crate::error::{Error, ErrorScope};
 use crate::proto::{Connection as Engine, SessionConfig};
@@ -77,6 +77,10 @@ pub(crate) struct Starting {
     pub(crate) listens: bool,
     pub(crate) first_session: Option<SessionConfig>,
     pub(crate) prepared: Option<Arc<ConnectionShared>>,
+    /// The names of the container's links.
+    pub(crate) names: Arc<LinkNames>,
+    /// Where a client has connected to.
+    pub(crate) address: Option<(String, u16)>,
 }
 
 /// Starts the driver and waits until the peer has opened. A client begins its first session with
@@ -91,6 +95,8 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
         listens,
         first_session,
         prepared,
+        names,
+        address,
     } = starting;
     let shared = prepared.unwrap_or_else(ConnectionShared::new);
     shared.set_deadlines(deadlines);
@@ -131,6 +137,14 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
         .await?
         .unwrap_or_else(|_| Err(shared.over_error()))?;
     guard.disarm();
+    shared.set_named(Named {
+        names,
+        peer: Arc::new(Peer {
+            container: opened.open.container_id.clone(),
+            address,
+            identity: opened.identity.clone(),
+        }),
+    });
     Ok(Connection {
         inner: Arc::new(ConnectionInner {
             shared,

@@ -9,11 +9,19 @@ use amqp_types::Str;
 use super::authenticate::Authenticator;
 use super::connection::{Beside, Connection, Starting, start};
 use super::options::ConnectionOptions;
+use crate::driver::LinkNames;
 use crate::error::{Error, ErrorKind, ErrorScope};
 use crate::proto::Connection as Engine;
 use crate::transport::{Address, BoxedStream, Security, Stream};
 
 /// An application that takes part in AMQP, named by its container-id. Section 2.4.1.
+///
+/// Between two containers a link is its name and its direction, whatever connection it is on. The
+/// names that the library makes up are unique. A name of one's own that is attached to the same peer,
+/// on this connection or another one of the container, is a Configuration error, unless the new link is
+/// to [take its place](super::SenderOptions::take_over). On a listener the peer decides: a link that it
+/// attaches anew is closed where it was, with the condition `amqp:link:stolen`; peers with different
+/// users do not get at each other's links. Section 2.6.1. [LNK-05]
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), amqp_client::Error> {
@@ -31,6 +39,8 @@ use crate::transport::{Address, BoxedStream, Security, Stream};
 pub struct Container {
     id: Str,
     options: Arc<ConnectionOptions>,
+    /// The names of the links of all connections.
+    names: Arc<LinkNames>,
 }
 
 impl Container {
@@ -44,12 +54,17 @@ impl Container {
         Self {
             id: id.into(),
             options: Arc::new(options),
+            names: Arc::default(),
         }
     }
 
     /// The container-id.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    pub(crate) fn names(&self) -> &Arc<LinkNames> {
+        &self.names
     }
 
     pub(crate) fn options(&self) -> &ConnectionOptions {
@@ -136,6 +151,7 @@ impl Container {
     ) -> Result<Connection, Error> {
         let mut config = options.config;
         config.container_id = self.id.clone();
+        let address = peer.clone();
         let (host, port) = peer.unzip();
         let mut authenticator = options.sasl.then(|| {
             let hostname = config.hostname.clone();
@@ -164,6 +180,8 @@ impl Container {
             // Who prepared the connection begins its sessions too.
             first_session: options.prepared.is_none().then_some(session),
             prepared: options.prepared,
+            names: self.names.clone(),
+            address,
         })
         .await
     }

@@ -4,6 +4,7 @@
 //! method states what dropping its future does. The work is the driver's.
 
 mod any;
+mod attach;
 mod authenticate;
 mod background;
 mod connection;

@@ -2,22 +2,21 @@
 //!
 //! Decides how deliveries are taken and how credit is steered. Section 2.6.
 
-use amqp_types::messaging::{self, AddressString};
+use amqp_types::messaging;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use amqp_types::Str;
-use amqp_types::transport::{self, Attach, ErrorCondition, Handle, Role};
+use amqp_types::transport::{self, Attach, ErrorCondition};
 use tokio::sync::oneshot;
 
 use super::delivery::Delivery;
-use super::options::ReceiverOptions;
 use super::session::{Session, SessionInner};
 use crate::driver::{
     AttachOrder, Command, LinkShared, ReceiverShared, Status, reply, reply_within,
 };
 use crate::error::{Error, ErrorKind, ErrorScope};
-use crate::proto::{LinkConfig, wished};
+use crate::proto::LinkConfig;
 
 /// A link that receives; clones stand for the same one, and each delivery goes to one of them. The
 /// link is closed when the last handle and the last delivery are dropped. Section 2.6.
@@ -48,6 +47,7 @@ impl std::fmt::Debug for Receiver {
 
 impl Drop for ReceiverInner {
     fn drop(&mut self) {
+        self.shared.leave();
         self.shared.connection().push(Command::Detach {
             link: LinkShared::Receiver(self.shared.clone()),
             closed: true,
@@ -241,6 +241,9 @@ impl Receiver {
         let shared = &self.inner.shared;
         let (attach, resume) = shared.resume(connection.clone(), tell)?;
         self.move_to(inner.clone());
+        if let Some(named) = connection.named() {
+            named.take_over(&LinkShared::Receiver(shared.clone()), false);
+        }
         let (reply_to, answer) = oneshot::channel();
         connection.push(Command::Attach {
             session: inner.shared().clone(),
@@ -288,6 +291,7 @@ impl Receiver {
         error: Option<Box<transport::Error>>,
     ) -> Result<(), Error> {
         let connection = self.inner.shared.connection();
+        self.inner.shared.leave();
         let (reply_to, answer) = oneshot::channel();
         connection.push(Command::Detach {
             link: LinkShared::Receiver(self.inner.shared.clone()),
@@ -304,30 +308,4 @@ impl Receiver {
         )
         .await
     }
-}
-
-/// The attach of a receiver. Sections 2.7.3, 3.5.
-pub(crate) fn attach_frame(name: Str, address: &str, options: ReceiverOptions) -> Attach {
-    let mut attach = Attach::new(name, Handle(0), Role::Receiver);
-    attach.snd_settle_mode = options.snd_settle_mode;
-    attach.rcv_settle_mode = options.rcv_settle_mode;
-    attach.max_message_size = options.announced_size();
-    let mut source = options.source;
-    // [SRC-02]: a dynamic node has no address before it is made.
-    if !source.dynamic && !address.is_empty() {
-        source.address = Some(AddressString::from(address.to_owned()));
-    }
-    attach.source = Some(source.into());
-    let mut target = options.target;
-    if target.address.is_none() && !target.dynamic {
-        target.address = Some(AddressString::from(attach.name.to_string()));
-    }
-    attach.target = Some(target.into());
-    attach.properties = options.properties;
-    attach.offered_capabilities = options.offered_capabilities;
-    attach.desired_capabilities = wished(
-        &options.desired_capabilities,
-        &options.required_capabilities,
-    );
-    attach
 }

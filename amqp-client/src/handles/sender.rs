@@ -5,12 +5,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use amqp_types::messaging::{self, AddressString, Outcome, Source};
-use amqp_types::transport::{self, Attach, ErrorCondition, Handle, Role, SequenceNo};
-use amqp_types::{Str, Symbol};
+use amqp_types::Str;
+use amqp_types::messaging::{self, Outcome};
+use amqp_types::transport::{self, Attach, ErrorCondition};
 use tokio::sync::oneshot;
 
-use super::options::SenderOptions;
 use super::receipt::Receipt;
 use super::sendable::{Encodable, SendSettings, Sendable};
 use super::session::{Session, SessionInner};
@@ -19,7 +18,7 @@ use crate::driver::{
     reply_within,
 };
 use crate::error::{Error, ErrorKind, ErrorScope};
-use crate::proto::{LinkConfig, wished};
+use crate::proto::LinkConfig;
 
 /// A link that sends; clones stand for the same one. Dropping the last handle closes it; what was
 /// enqueued before is still sent as far as the peer's credit goes. Section 2.6.
@@ -51,6 +50,7 @@ impl std::fmt::Debug for Sender {
 
 impl Drop for SenderInner {
     fn drop(&mut self) {
+        self.shared.leave();
         self.shared.give_up();
         self.shared.connection().push(Command::Detach {
             link: LinkShared::Sender(self.shared.clone()),
@@ -420,6 +420,9 @@ impl Sender {
         let shared = &self.inner.shared;
         let (attach, resume) = shared.resume(connection.clone(), resend, tell)?;
         self.move_to(inner.clone());
+        if let Some(named) = connection.named() {
+            named.take_over(&LinkShared::Sender(shared.clone()), false);
+        }
         let (reply_to, answer) = oneshot::channel();
         connection.push(Command::Attach {
             session: inner.shared().clone(),
@@ -467,6 +470,7 @@ impl Sender {
         error: Option<Box<transport::Error>>,
     ) -> Result<(), Error> {
         let connection = self.inner.shared.connection();
+        self.inner.shared.leave();
         let (reply_to, answer) = oneshot::channel();
         connection.push(Command::Detach {
             link: LinkShared::Sender(self.inner.shared.clone()),
@@ -483,41 +487,4 @@ impl Sender {
         )
         .await
     }
-}
-
-/// The outcomes that a receipt can tell: those of the standard. Section 3.4.
-const OUTCOMES: [&str; 4] = [
-    "amqp:accepted:list",
-    "amqp:rejected:list",
-    "amqp:released:list",
-    "amqp:modified:list",
-];
-
-/// The attach of a sender. Sections 2.7.3, 3.5.
-pub(crate) fn attach_frame(name: Str, address: &str, options: SenderOptions) -> Attach {
-    let mut attach = Attach::new(name, Handle(0), Role::Sender);
-    attach.snd_settle_mode = options.snd_settle_mode;
-    attach.rcv_settle_mode = options.rcv_settle_mode;
-    attach.initial_delivery_count = Some(SequenceNo(0));
-    let mut source: Source = options.source;
-    if source.outcomes.is_empty() && source.default_outcome.is_none() {
-        // [SRC-22] [SRC-23]: what is not named can not be used, and a broker that can not reject detaches.
-        source.outcomes = OUTCOMES.map(Symbol::from_static).to_vec();
-    }
-    if source.address.is_none() {
-        source.address = Some(AddressString::from(attach.name.to_string()));
-    }
-    attach.source = Some(source.into());
-    let mut target = options.target;
-    if !target.dynamic && !address.is_empty() {
-        target.address = Some(AddressString::from(address.to_owned()));
-    }
-    attach.target = Some(target.into());
-    attach.properties = options.properties;
-    attach.offered_capabilities = options.offered_capabilities;
-    attach.desired_capabilities = wished(
-        &options.desired_capabilities,
-        &options.required_capabilities,
-    );
-    attach
 }

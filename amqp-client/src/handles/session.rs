@@ -9,12 +9,14 @@ use amqp_types::messaging::{FilterSet, SourceArchetype};
 use amqp_types::{Str, Symbol, transport};
 use tokio::sync::oneshot;
 
+use super::attach;
 use super::connection::ConnectionInner;
 use super::options::{ReceiverOptions, SenderOptions};
-use super::receiver::{self, Receiver};
-use super::sender::{self, Sender};
+use super::receiver::Receiver;
+use super::sender::Sender;
 use crate::driver::{
-    Command, ReceiverShared, Room, SenderShared, SessionShared, Template, reply_within,
+    Command, ConnectionShared, LinkShared, ReceiverShared, Room, SenderShared, SessionShared,
+    Template, reply_within,
 };
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::proto::{LinkConfig, missing};
@@ -106,7 +108,7 @@ impl Session {
     ///
     /// # Errors
     /// What the peer says when it refuses; Unsupported when it does not offer what the options require;
-    /// whatever ends the session or the connection.
+    /// Configuration when the options' name is that of another link to the peer; whatever ends the session or the connection.
     ///
     /// # Cancel safety
     /// Dropping the future detaches the link.
@@ -150,6 +152,7 @@ impl Session {
         oneshot::Receiver<Result<Box<transport::Attach>, Error>>,
     ) {
         let connection = self.inner.shared.connection.clone();
+        let claim = options.name.as_ref().map(|_| options.take_over);
         let name = options.name.clone().unwrap_or_else(|| link_name("sender"));
         let room = Room {
             messages: options.max_queued_messages,
@@ -158,7 +161,7 @@ impl Session {
         let resumable = options.resumable;
         let manual_drain = options.manual_drain;
         let settled = options.snd_settle_mode == amqp_types::transport::SenderSettleMode::Settled;
-        let attach = sender::attach_frame(name, address, options);
+        let attach = attach::of_sender(name, address, options);
         let template = Template {
             attach: attach.clone(),
             resumable,
@@ -167,10 +170,16 @@ impl Session {
         let attach = Box::new(attach);
         let handle = Sender::new(shared.clone(), self.inner.clone(), settled);
         let (reply_to, answer) = oneshot::channel();
+        let link = LinkShared::Sender(shared);
+        if let Err(error) = claim_name(&connection, &link, claim) {
+            link.finish(&error, true);
+            drop(reply_to.send(Err(error)));
+            return (handle, answer);
+        }
         connection.push(Command::Attach {
             session: self.inner.shared.clone(),
             order: crate::driver::AttachOrder {
-                shared: crate::driver::LinkShared::Sender(shared),
+                shared: link,
                 attach,
                 config: LinkConfig {
                     manual_drain,
@@ -187,7 +196,7 @@ impl Session {
     ///
     /// # Errors
     /// What the peer says when it refuses; Unsupported when it does not offer what the options require;
-    /// whatever ends the session or the connection.
+    /// Configuration when the options' name is that of another link to the peer; whatever ends the session or the connection.
     ///
     /// # Cancel safety
     /// Dropping the future detaches the link.
@@ -246,6 +255,7 @@ impl Session {
         oneshot::Receiver<Result<Box<transport::Attach>, Error>>,
     ) {
         let connection = self.inner.shared.connection.clone();
+        let claim = options.name.as_ref().map(|_| options.take_over);
         let name = options
             .name
             .clone()
@@ -253,7 +263,7 @@ impl Session {
         let credit = options.credit;
         let streaming = options.streaming;
         let resumable = options.resumable;
-        let attach = receiver::attach_frame(name, address, options);
+        let attach = attach::of_receiver(name, address, options);
         let template = Template {
             attach: attach.clone(),
             resumable,
@@ -262,10 +272,16 @@ impl Session {
         let attach = Box::new(attach);
         let handle = Receiver::new(shared.clone(), self.inner.clone(), credit);
         let (reply_to, answer) = oneshot::channel();
+        let link = LinkShared::Receiver(shared);
+        if let Err(error) = claim_name(&connection, &link, claim) {
+            link.finish(&error, true);
+            drop(reply_to.send(Err(error)));
+            return (handle, answer);
+        }
         connection.push(Command::Attach {
             session: self.inner.shared.clone(),
             order: crate::driver::AttachOrder {
-                shared: crate::driver::LinkShared::Receiver(shared),
+                shared: link,
                 attach,
                 config: LinkConfig {
                     credit,
@@ -349,6 +365,21 @@ pub(crate) fn missing_filter(
         .iter()
         .find(|(name, filter)| filter.is_some() && !applied(name))
         .map(|(name, _)| name.clone())
+}
+
+/// Sees to it that a name of the user's choice is that of one link alone; `claim` says whether there is
+/// one, and whether the link may take it from another.
+fn claim_name(
+    connection: &ConnectionShared,
+    link: &LinkShared,
+    claim: Option<bool>,
+) -> Result<(), Error> {
+    match (connection.named(), claim) {
+        (Some(named), Some(true)) => named.take_over(link, false),
+        (Some(named), Some(false)) => named.claim(link)?,
+        _ => {}
+    }
+    Ok(())
 }
 
 /// A name that no other link of this process has. [LNK-01]

@@ -288,6 +288,10 @@ impl IncomingLink {
                 )
             }
         };
+        if let Some(named) = shared.named() {
+            // [LNK-05]
+            named.take_over(&order_shared, true);
+        }
         shared.push(Command::Accept {
             link: self.link,
             order: AttachOrder {
@@ -309,7 +313,8 @@ impl IncomingLink {
     /// as [`Sender::resume`] from the other side.
     ///
     /// # Errors
-    /// Configuration when the peer wants to send, or the sender is attached; the end of the sender.
+    /// Configuration when the peer wants to send, or the sender is attached and the peer is not the one it
+    /// is attached to; the end of the sender.
     pub fn resume_sender(mut self, sender: &Sender, resend: bool) -> Result<(), Error> {
         if self.role() != Role::Sender {
             return Err(Error::configuration(
@@ -318,6 +323,8 @@ impl IncomingLink {
         }
         let tell = self.attach.unsettled.is_some();
         let shared = sender.shared().clone();
+        let link = LinkShared::Sender(shared.clone());
+        self.vacate(&link);
         let (mine, resume) = shared.resume(self.connection.shared().clone(), resend, tell)?;
         shared.attached(Arc::new((*self.attach).clone()));
         sender.move_to(self.session_inner());
@@ -326,7 +333,7 @@ impl IncomingLink {
             keep: true,
             ..LinkConfig::default()
         };
-        self.accept_again(LinkShared::Sender(shared), *mine, config);
+        self.accept_again(link, *mine, config);
         Ok(())
     }
 
@@ -344,6 +351,8 @@ impl IncomingLink {
         }
         let tell = self.attach.unsettled.is_some();
         let shared = receiver.shared().clone();
+        let link = LinkShared::Receiver(shared.clone());
+        self.vacate(&link);
         let (mine, resume) = shared.resume(self.connection.shared().clone(), tell)?;
         shared.attached(Arc::new((*self.attach).clone()));
         receiver.move_to(self.session_inner());
@@ -353,7 +362,7 @@ impl IncomingLink {
             keep: true,
             ..LinkConfig::default()
         };
-        self.accept_again(LinkShared::Receiver(shared), *mine, config);
+        self.accept_again(link, *mine, config);
         Ok(())
     }
 
@@ -361,8 +370,18 @@ impl IncomingLink {
         SessionInner::shared_default(self.session.clone(), self.connection.inner().clone())
     }
 
+    /// The peer attaches anew what it has attached elsewhere: there it is over. [LNK-05]
+    fn vacate(&self, link: &LinkShared) {
+        if let Some(named) = self.connection.shared().named() {
+            named.vacate(link);
+        }
+    }
+
     fn accept_again(&mut self, shared: LinkShared, attach: Attach, config: LinkConfig) {
         self.answered = true;
+        if let Some(named) = self.connection.shared().named() {
+            named.take_over(&shared, true);
+        }
         self.connection.shared().push(Command::Accept {
             link: self.link,
             order: AttachOrder {

@@ -167,6 +167,8 @@ impl Container {
             listens: true,
             first_session: None,
             prepared: None,
+            names: self.names().clone(),
+            address: None,
         })
         .await
     }

@@ -13,6 +13,7 @@ use amqp_types::transport::{
 
 use bytes::Bytes;
 
+use super::arena::Key;
 use super::credit::{ReceiverCredit, SenderCredit};
 use super::delivery::{Assembly, Load, Outgoing, StreamEnd, Tag};
 use super::resume::{Outstanding, Unsettled, UnsettledMap};
@@ -82,6 +83,8 @@ pub(crate) struct Link {
     pub(crate) told: Told,
     /// Whether the link stands in the session's list of links that owe frames.
     pub(crate) listed: bool,
+    /// A link of the same name that has to be gone before this one is attached.
+    pub(crate) after: Option<Key>,
     /// What the attach of the partner that began the link had in octets; 0 for a link of ours.
     pub(crate) octets: usize,
     /// Whether its deliveries outlive a detach that does not close. [PRF-23]
@@ -261,6 +264,7 @@ impl Link {
             echo: false,
             told: Told::default(),
             listed: false,
+            after: None,
             octets: 0,
             keep: config.keep,
             failed: false,

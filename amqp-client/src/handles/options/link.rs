@@ -12,6 +12,7 @@ use crate::driver::MAX_MESSAGE_SIZE;
 #[derive(Clone, Debug)]
 pub struct SenderOptions {
     pub(crate) name: Option<Str>,
+    pub(crate) take_over: bool,
     pub(crate) snd_settle_mode: SenderSettleMode,
     pub(crate) rcv_settle_mode: ReceiverSettleMode,
     pub(crate) source: Source,
@@ -30,6 +31,7 @@ impl Default for SenderOptions {
     fn default() -> Self {
         Self {
             name: None,
+            take_over: false,
             snd_settle_mode: SenderSettleMode::Mixed,
             rcv_settle_mode: ReceiverSettleMode::First,
             source: Source::default(),
@@ -52,9 +54,19 @@ impl SenderOptions {
         Self::default()
     }
 
-    /// The name of the link; one is made up otherwise. Section 2.6.1.
+    /// The name of the link; one is made up otherwise. A name that a link of the same direction to the
+    /// same peer has is an error, on whatever connection of the container, unless the new link is to
+    /// [take its place](Self::take_over). Section 2.6.1.
     pub fn name(mut self, name: impl Into<Str>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Takes the place of the container's link of the same name, if there is one: that one is detached,
+    /// its termini stay for this link, and its handles end with the condition `amqp:link:stolen`. For a
+    /// connection that may be dead and does not know it yet. Section 2.6.1.
+    pub fn take_over(mut self) -> Self {
+        self.take_over = true;
         self
     }
 
@@ -149,6 +161,7 @@ impl SenderOptions {
 #[derive(Clone, Debug)]
 pub struct ReceiverOptions {
     pub(crate) name: Option<Str>,
+    pub(crate) take_over: bool,
     pub(crate) snd_settle_mode: SenderSettleMode,
     pub(crate) rcv_settle_mode: ReceiverSettleMode,
     pub(crate) source: Source,
@@ -168,6 +181,7 @@ impl Default for ReceiverOptions {
     fn default() -> Self {
         Self {
             name: None,
+            take_over: false,
             snd_settle_mode: SenderSettleMode::Mixed,
             rcv_settle_mode: ReceiverSettleMode::First,
             source: Source::default(),
@@ -191,9 +205,19 @@ impl ReceiverOptions {
         Self::default()
     }
 
-    /// The name of the link; one is made up otherwise. Section 2.6.1.
+    /// The name of the link; one is made up otherwise. A name that a link of the same direction to the
+    /// same peer has is an error, on whatever connection of the container, unless the new link is to
+    /// [take its place](Self::take_over). Section 2.6.1.
     pub fn name(mut self, name: impl Into<Str>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Takes the place of the container's link of the same name, if there is one: that one is detached,
+    /// its termini stay for this link, and its handles end with the condition `amqp:link:stolen`. For a
+    /// connection that may be dead and does not know it yet. Section 2.6.1.
+    pub fn take_over(mut self) -> Self {
+        self.take_over = true;
         self
     }
 

@@ -370,7 +370,10 @@ impl Session {
         };
         link.input = None;
         link.failed |= detach.error.is_some();
-        if detach.closed && matches!(link.local, Local::Detached { closed: false }) {
+        // One that was stolen lives on elsewhere: attaching it here would steal it back. [LNK-05]
+        let stolen = |error: &Error| error.condition == ErrorCondition::Stolen;
+        let stolen = detach.error.as_deref().is_some_and(stolen);
+        if detach.closed && !stolen && matches!(link.local, Local::Detached { closed: false }) {
             // It crossed our detach, which kept the link: it is closed by attaching it once more
             // and closing it. [LNK-22]
             // The partner answers both frames; until then the handle is not free.

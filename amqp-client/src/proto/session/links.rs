@@ -24,7 +24,13 @@ impl Session {
             attach.initial_delivery_count = Some(SequenceNo(0));
         }
         let resumes = config.resume.is_some();
-        let key = self.links.insert(Link::outgoing(attach, output, config));
+        // A name is that of one link: where the one before is being detached this one waits. [LNK-01]
+        let same = |link: &Link| link.role() == attach.role && link.name == attach.name;
+        let before = self.links.iter().find(|(_, link)| same(link));
+        let after = before.map(|(key, _)| key);
+        let mut link = Link::outgoing(attach, output, config);
+        link.after = after;
+        let key = self.links.insert(link);
         self.outputs[output as usize] = Some(key);
         self.take_former(key, resumes);
         self.owe(key);

@@ -137,11 +137,13 @@ impl Session {
         let channel = self.output;
         // Before the partner's begin only handle 0 is sure to be within its range. [SES-30]
         let early = self.remote_handle_max.is_none();
+        let before = self.links.get(key).and_then(|link| link.after);
+        let waits = before.is_some_and(|before| self.links.get(before).is_some());
         let Some(link) = self.links.get_mut(key) else {
             return false;
         };
         if let Local::AttachOwed { attach, then } = &mut link.local {
-            if early && link.output > 0 {
+            if waits || (early && link.output > 0) {
                 return true;
             }
             if self.remote_handle_max.is_some_and(|max| link.output > max) {
