@@ -2,14 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use amqp_client::blocking::{BlockingConnection, SyncRequestResponse};
 use amqp_client::broker::Broker;
 use amqp_client::handler::{HandlerResult, MessageEvent, MessagingHandler, StartEvent};
 use amqp_client::link_option::{Copy, Selector};
+use amqp_client::types::Encode;
 use amqp_client::types::messaging::Outcome;
+use amqp_client::types::transport::{Milliseconds, Open};
 use amqp_client::{ConnectionOptions, Container, ErrorKind, Message, ReceiverOptions};
+use bytes::BytesMut;
 
 struct Rig {
     _runtime: tokio::runtime::Runtime,
@@ -18,16 +23,12 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        Self::with(Broker::builder())
-    }
-
-    fn with(builder: amqp_client::broker::Builder) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("as it should be");
-        let broker = runtime.block_on(builder.start()).expect("as it should be");
+        let broker = runtime.block_on(Broker::start()).expect("as it should be");
         Self {
             _runtime: runtime,
             broker: Some(broker),
@@ -80,19 +81,37 @@ fn a_call_waits_no_longer_than_it_says() {
 
 #[test]
 fn heartbeats_go_on_between_calls() {
-    // The broker closes a connection on which it hears nothing for 200 ms.
-    let strict = ConnectionOptions::new().idle_time_out(Some(Duration::from_millis(200)));
-    let rig = Rig::with(Broker::builder().connection(strict));
-    let silent = BlockingConnection::connect(&rig.url()).expect("as it should be");
-    let other = Rig::new();
-    let busy = BlockingConnection::connect(&other.url()).expect("as it should be");
-    let empty = busy.create_receiver("empty").expect("as it should be");
-    let error = empty
-        .receive_timeout(Some(Duration::from_millis(600)))
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
-    silent.create_sender("q").expect("as it should be");
-    silent.close().expect("as it should be");
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://{}", socket.local_addr().unwrap());
+    // A peer that wants to hear something every 20 ms, and waits for ten heartbeats.
+    let peer = std::thread::spawn(move || {
+        let (mut stream, _) = socket.accept().unwrap();
+        let mut open = Open::new("impatient");
+        open.idle_time_out = Some(Milliseconds(20));
+        let mut frame =
+            BytesMut::from(&b"AMQP\x00\x01\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00"[..]);
+        open.encode(&mut frame);
+        let size = (frame.len() - 8) as u32;
+        frame[8..12].copy_from_slice(&size.to_be_bytes());
+        stream.write_all(&frame).unwrap();
+        let mut header = [0; 8];
+        stream.read_exact(&mut header).unwrap();
+        assert_eq!(&header, b"AMQP\x00\x01\x00\x00");
+        let mut beats = 0;
+        while beats < 10 {
+            let mut size = [0; 4];
+            stream.read_exact(&mut size).unwrap();
+            let mut rest = vec![0; u32::from_be_bytes(size) as usize - 4];
+            stream.read_exact(&mut rest).unwrap();
+            beats += usize::from(rest.len() == 4);
+        }
+    });
+    let options = ConnectionOptions::new().without_sasl();
+    let client = Container::new("client");
+    let connection = BlockingConnection::connect_with(&client, &url, options, None).unwrap();
+    // No call is made meanwhile.
+    peer.join().unwrap();
+    drop(connection);
 }
 
 #[tokio::test]

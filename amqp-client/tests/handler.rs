@@ -21,11 +21,11 @@ struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
     fn add(&self, text: impl Into<String>) {
-        self.0.lock().expect("as it should be").push(text.into());
+        self.0.lock().unwrap().push(text.into());
     }
 
     fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().expect("as it should be"))
+        std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
@@ -114,18 +114,12 @@ impl MessagingHandler for Echo {
         Ok(())
     }
     fn on_accepted(&mut self, event: &DeliveryEvent) -> HandlerResult {
-        let number = event
-            .tracker()
-            .map(Tracker::number)
-            .expect("as it should be");
+        let number = event.tracker().map(Tracker::number).unwrap();
         self.log.add(format!("accepted {number}"));
         Ok(())
     }
     fn on_settled(&mut self, event: &DeliveryEvent) -> HandlerResult {
-        let number = event
-            .tracker()
-            .map(Tracker::number)
-            .expect("as it should be");
+        let number = event.tracker().map(Tracker::number).unwrap();
         self.log.add(format!("settled {number}"));
         self.settled += 1;
         self.done(event.connection());
@@ -153,10 +147,8 @@ async fn run<H: MessagingHandler>(handler: H) -> Result<H, amqp_client::Error> {
 
 #[tokio::test]
 async fn callbacks_come_in_the_order_of_the_wire() {
-    let broker = Broker::start().await.expect("as it should be");
-    let echo = run(Echo::new(broker.url(), 2))
-        .await
-        .expect("as it should be");
+    let broker = Broker::start().await.unwrap();
+    let echo = run(Echo::new(broker.url(), 2)).await.unwrap();
     assert_eq!(echo.received, 2);
     let log = echo.log.take();
     assert_eq!(
@@ -190,32 +182,32 @@ fn a_container_runs_without_a_runtime() {
         .worker_threads(1)
         .enable_all()
         .build()
-        .expect("as it should be");
-    let broker = runtime.block_on(Broker::start()).expect("as it should be");
+        .unwrap();
+    let broker = runtime.block_on(Broker::start()).unwrap();
     let echo = Container::new("test")
         .run(Echo::new(broker.url(), 1000))
-        .expect("as it should be");
+        .unwrap();
     assert_eq!((echo.sent, echo.received, echo.settled), (1000, 1000, 1000));
 }
 
 #[tokio::test]
 async fn a_lost_connection_is_told_once() {
-    let broker = Broker::start().await.expect("as it should be");
+    let broker = Broker::start().await.unwrap();
     let mut echo = Echo::new(broker.url(), 1);
     echo.received = 5; // It never closes by itself.
     let log = echo.log.clone();
-    let running = Container::new("test").start(echo).expect("as it should be");
+    let running = Container::new("test").start(echo).unwrap();
     while !log
         .0
         .lock()
-        .expect("as it should be")
+        .unwrap()
         .iter()
         .any(|line| line == "accepted 0")
     {
         tokio::task::yield_now().await;
     }
     broker.shutdown().await;
-    running.wait().await.expect("as it should be");
+    running.wait().await.unwrap();
     let log = log.take();
     assert_eq!(
         &log[log.len() - 3..],
@@ -227,12 +219,12 @@ async fn a_lost_connection_is_told_once() {
 
 #[tokio::test]
 async fn a_peer_that_can_not_be_reached_is_a_transport_error() {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("as it should be");
-    let address = socket.local_addr().expect("as it should be");
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
     drop(socket);
     let echo = run(Echo::new(format!("amqp://{address}"), 1))
         .await
-        .expect("as it should be");
+        .unwrap();
     assert_eq!(
         echo.log.take(),
         [
@@ -270,12 +262,7 @@ impl MessagingHandler for Direct {
     }
     fn on_connection_opening(&mut self, event: &ConnectionEvent) -> HandlerResult {
         assert_eq!(
-            event
-                .connection()
-                .remote()
-                .expect("as it should be")
-                .container_id
-                .as_str(),
+            event.connection().remote().unwrap().container_id.as_str(),
             "test"
         );
         self.log.add("connection_opening");
@@ -285,10 +272,7 @@ impl MessagingHandler for Direct {
         let Some(TargetArchetype::Target(target)) = &event.attach().target else {
             return Err("no target".into());
         };
-        assert_eq!(
-            target.address.as_ref().expect("as it should be").as_str(),
-            "examples"
-        );
+        assert_eq!(target.address.as_ref().unwrap().as_str(), "examples");
         self.log.add("link_opening");
         Ok(())
     }
@@ -312,14 +296,10 @@ impl MessagingHandler for Direct {
         Ok(())
     }
     fn on_rejected(&mut self, event: &DeliveryEvent) -> HandlerResult {
-        let error = event.condition().expect("as it should be");
+        let error = event.condition().unwrap();
         self.log.add(format!(
             "rejected: {}",
-            error
-                .description
-                .as_ref()
-                .expect("as it should be")
-                .as_str()
+            error.description.as_ref().unwrap().as_str()
         ));
         Ok(())
     }
@@ -349,7 +329,7 @@ async fn a_listener_answers_with_every_outcome() {
         client: None,
         answers: 0,
     };
-    run(direct).await.expect("as it should be");
+    run(direct).await.unwrap();
     let (deferred, rest): (Vec<_>, Vec<_>) =
         log.take().into_iter().partition(|line| line == "deferred");
     assert_eq!(deferred.len(), 1);
@@ -423,7 +403,7 @@ impl MessagingHandler for Fails {
 #[tokio::test]
 async fn a_failing_handler_ends_its_own_connection_only() {
     for panic in [false, true] {
-        let broker = Broker::start().await.expect("as it should be");
+        let broker = Broker::start().await.unwrap();
         let log = Log::default();
         let fails = Fails {
             url: broker.url(),
@@ -431,14 +411,12 @@ async fn a_failing_handler_ends_its_own_connection_only() {
             panic,
             closed: false,
         };
-        let running = Container::new("test")
-            .start(fails)
-            .expect("as it should be");
-        while log.0.lock().expect("as it should be").len() < 3 {
+        let running = Container::new("test").start(fails).unwrap();
+        while log.0.lock().unwrap().len() < 3 {
             tokio::task::yield_now().await;
         }
         running.container().stop();
-        running.wait().await.expect("as it should be");
+        running.wait().await.unwrap();
         assert_eq!(log.take()[..3], ["bad message", "closed", "good message"]);
     }
 }
@@ -470,14 +448,14 @@ async fn tasks_are_called_unless_they_are_cancelled() {
         log: log.clone(),
         fired: 0,
     };
-    assert_eq!(run(timers).await.expect("as it should be").fired, 2);
+    assert_eq!(run(timers).await.unwrap().fired, 2);
 }
 
 struct Injected(Log);
 
 impl MessagingHandler for Injected {
     fn on_application_event(&mut self, event: &InjectedEvent) -> HandlerResult {
-        let subject = event.subject::<u32>().expect("as it should be");
+        let subject = event.subject::<u32>().unwrap();
         self.0.add(format!("{} {subject}", event.name()));
         Ok(())
     }
@@ -501,15 +479,13 @@ async fn events_are_injected_from_any_thread() {
     }
     let (sender, injectors) = std::sync::mpsc::channel::<amqp_client::handler::EventInjector>();
     let thread = std::thread::spawn(move || {
-        let injector = injectors.recv().expect("as it should be");
+        let injector = injectors.recv().unwrap();
         for n in 0..3u32 {
             injector.trigger(ApplicationEvent::new("tick").subject(n));
         }
     });
-    run(Starts(sender, Injected(log.clone())))
-        .await
-        .expect("as it should be");
-    thread.join().expect("as it should be");
+    run(Starts(sender, Injected(log.clone()))).await.unwrap();
+    thread.join().unwrap();
     assert_eq!(log.take(), ["tick 0", "tick 1", "tick 2"]);
 }
 
@@ -532,7 +508,7 @@ impl MessagingHandler for Drains {
         Ok(())
     }
     fn on_link_opened(&mut self, event: &LinkEvent) -> HandlerResult {
-        let receiver = event.receiver().expect("as it should be");
+        let receiver = event.receiver().unwrap();
         receiver.add_credit(1);
         receiver.add_credit(9);
         receiver.drain();
@@ -551,24 +527,18 @@ impl MessagingHandler for Drains {
 
 #[tokio::test]
 async fn credit_by_hand_and_a_drain() {
-    let broker = Broker::start().await.expect("as it should be");
+    let broker = Broker::start().await.unwrap();
     let connection = connect(&broker).await;
-    let sender = connection
-        .create_sender("q")
-        .await
-        .expect("as it should be");
+    let sender = connection.create_sender("q").await.unwrap();
     for _ in 0..3 {
-        sender
-            .send(Message::from("x"))
-            .await
-            .expect("as it should be");
+        sender.send(Message::from("x")).await.unwrap();
     }
     let drains = Drains {
         url: format!("{}/q", broker.url()),
         received: 0,
         drained: false,
     };
-    let drains = run(drains).await.expect("as it should be");
+    let drains = run(drains).await.unwrap();
     assert_eq!((drains.received, drains.drained), (3, true));
 }
 
@@ -600,27 +570,24 @@ async fn a_drain_is_told_before_credit_is_given_back() {
     let log = Log::default();
     let running = Container::new("listener")
         .start(DrainedListener(sender, log.clone()))
-        .expect("as it should be");
-    let address = address.recv().expect("as it should be");
+        .unwrap();
+    let address = address.recv().unwrap();
     let connection = Container::new("client")
         .connect(&format!("amqp://{address}"))
         .await
-        .expect("as it should be");
+        .unwrap();
     let receiver = connection
         .create_receiver_with("q", ReceiverOptions::new().manual_credit())
         .await
-        .expect("as it should be");
+        .unwrap();
     receiver.set_credit(10);
-    receiver.drain().await.expect("as it should be");
-    eprintln!("B");
-    let last = receiver.recv().await.expect("as it should be");
-    assert_eq!(
-        last.message().expect("as it should be").body.as_str(),
-        Some("last")
-    );
+    receiver.drain().await.unwrap();
+
+    let last = receiver.recv().await.unwrap();
+    assert_eq!(last.message().unwrap().body.as_str(), Some("last"));
     last.accept();
-    connection.close().await.expect("as it should be");
-    running.wait().await.expect("as it should be");
+    connection.close().await.unwrap();
+    running.wait().await.unwrap();
     assert_eq!(log.take(), ["drain with 10", "closing"]);
 }
 
@@ -628,14 +595,18 @@ async fn connect(broker: &Broker) -> Connection {
     Container::new("other")
         .connect(&broker.url())
         .await
-        .expect("as it should be")
+        .unwrap()
 }
 
-/// Takes longer for a message than the broker bears silence, on one of two connections.
+/// Takes its time for a message, on one of two connections.
 struct Slow {
     url: String,
     log: Log,
     open: usize,
+    /// Told that the message is here.
+    begun: Option<tokio::sync::oneshot::Sender<()>>,
+    /// When the time is over.
+    over: std::sync::mpsc::Receiver<()>,
 }
 
 impl MessagingHandler for Slow {
@@ -651,8 +622,9 @@ impl MessagingHandler for Slow {
         Ok(())
     }
     fn on_message(&mut self, event: &MessageEvent) -> HandlerResult {
-        let (_hold, never) = std::sync::mpsc::channel::<()>();
-        assert!(never.recv_timeout(Duration::from_millis(600)).is_err());
+        let begun = self.begun.take().expect("one message");
+        begun.send(()).expect("somebody waits");
+        self.over.recv()?;
         event.container().stop();
         Ok(())
     }
@@ -666,25 +638,30 @@ impl MessagingHandler for Slow {
     }
 }
 
-#[test]
-fn a_slow_callback_misses_no_heartbeat() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+#[tokio::test]
+async fn a_slow_callback_misses_no_heartbeat() {
+    // The broker closes a connection on which it hears nothing for 200 ms.
     let strict =
         amqp_client::ConnectionOptions::new().idle_time_out(Some(Duration::from_millis(200)));
-    let broker = runtime
-        .block_on(Broker::builder().connection(strict).start())
-        .unwrap();
+    let broker = Broker::builder().connection(strict).start().await.unwrap();
     let log = Log::default();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let (let_go, over) = std::sync::mpsc::channel();
     let slow = Slow {
         url: broker.url(),
         log: log.clone(),
         open: 0,
+        begun: Some(begun),
+        over,
     };
-    let slow = Container::new("slow").run(slow).unwrap();
+    let running = Container::new("slow").start(slow).unwrap();
+    begins.await.unwrap();
+    // Ten times as long, on the clock of both sides.
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    let_go.send(()).unwrap();
+    let slow = running.wait().await.unwrap();
     assert_eq!(slow.open, 2);
     assert_eq!(log.take(), ["closed", "closed"]);
 }

@@ -194,14 +194,19 @@ impl Driver {
             }
             Command::Tap(tap) => {
                 self.tap = Some(tap);
-                self.notice(|| Notice::Tapped);
-                for entry in self.sessions.values() {
-                    let session = entry.shared.clone();
-                    self.notice(|| Notice::SessionBegun {
-                        session,
-                        by_peer: true,
-                    });
+                // What has begun before, in the order in which it did; links follow their sessions.
+                let mut known: Vec<_> = self.sessions.keys().copied().collect();
+                known.sort_unstable();
+                for key in known {
+                    if let Some(entry) = self.sessions.get(&key) {
+                        let session = entry.shared.clone();
+                        self.notice(|| Notice::SessionBegun {
+                            session,
+                            by_peer: true,
+                        });
+                    }
                 }
+                self.notice(|| Notice::Tapped);
             }
             Command::Sasl(answer) => self.sasl_answered(answer),
         }

@@ -20,7 +20,7 @@ impl Driver {
     /// Tells whoever listens in.
     pub(super) fn notice(&self, notice: impl FnOnce() -> Notice) {
         if let Some(tap) = &self.tap {
-            tap.0(notice());
+            tap.tell(notice());
         }
     }
 

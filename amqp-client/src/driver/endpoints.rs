@@ -73,7 +73,7 @@ impl Driver {
             attach,
         };
         match &self.tap {
-            Some(tap) => tap.0(Notice::LinkOffered(offer)),
+            Some(tap) => tap.tell(Notice::LinkOffered(offer)),
             None => {
                 if let Some(offers) = &self.offers {
                     offers.push(offer);

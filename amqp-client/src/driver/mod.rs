@@ -52,7 +52,7 @@ pub(crate) use command::{
 pub(crate) use endpoints::mirror;
 pub(crate) use link::{MAX_MESSAGE_SIZE, Status, Template};
 pub(crate) use names::{LinkNames, Named, Peer};
-pub(crate) use notice::{Notice, Tap};
+pub(crate) use notice::{Notice, Tap, Unheard};
 pub(crate) use offers::{Offer, Offers};
 pub(crate) use receiver::ReceiverShared;
 pub(crate) use report::Report;
@@ -248,6 +248,10 @@ impl Driver {
             return;
         }
         self.armed = None;
+        if self.tap.as_ref().is_some_and(Tap::is_full) {
+            // Nobody listens: that is no silence of the peer's.
+            self.engine.excuse_silence(now);
+        }
         self.engine.handle_timeout(now);
         if self.give_up.is_some_and(|at| at <= now) {
             self.failure
@@ -278,6 +282,9 @@ impl Driver {
     fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let mut budget = READ_BUDGET;
         while !self.eof && !self.engine.is_finished() {
+            if self.tap.as_ref().is_some_and(|tap| !tap.has_room(cx)) {
+                return false;
+            }
             if self.read.capacity() - self.read.len() < self.read_size / 4 {
                 self.read.reserve(self.read_size);
             }
@@ -439,6 +446,7 @@ fn drop_commands(commands: Vec<Command>, error: &Error) {
             Command::Attach { order, .. } | Command::Accept { order, .. } => {
                 order.shared.finish(error, false);
             }
+            Command::Tap(tap) => tap.tell(Notice::Over(Some(error.clone()))),
             _ => {}
         }
     }

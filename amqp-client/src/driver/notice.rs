@@ -1,10 +1,12 @@
 //! What a connection's task tells one who listens in on it: everything that its handles learn, as
 //! one stream, in the order of the wire.
 //!
-//! Decides what there is to tell. Handles wait for one thing each; whoever calls handlers back has to
-//! know what came before what.
+//! Decides what there is to tell, and how much of it may wait to be heard. Handles wait for one thing
+//! each; whoever calls handlers back has to know what came before what.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
 
 use amqp_types::messaging::{DeliveryState, Outcome};
 use amqp_types::transport::{self, Open};
@@ -12,8 +14,69 @@ use amqp_types::transport::{self, Open};
 use super::{LinkShared, Offer, ReceiverShared, SenderShared, SessionShared};
 use crate::error::Error;
 
+/// How many notices may wait to be heard; with more the connection reads no more, so that a peer can
+/// not fill the memory of one who is slow to listen. What one turn reads may come on top.
+const MOST_UNHEARD: usize = 1024;
+
 /// Where notices go; must not block.
-pub(crate) struct Tap(pub(crate) Box<dyn Fn(Notice) + Send>);
+pub(crate) struct Tap {
+    tell: Box<dyn Fn(Notice, Unheard) + Send>,
+    backlog: Arc<Backlog>,
+}
+
+impl Tap {
+    pub(crate) fn new(tell: impl Fn(Notice, Unheard) + Send + 'static) -> Self {
+        Self {
+            tell: Box::new(tell),
+            backlog: Arc::default(),
+        }
+    }
+
+    pub(super) fn tell(&self, notice: Notice) {
+        self.backlog.unheard.fetch_add(1, Ordering::SeqCst);
+        (self.tell)(notice, Unheard(self.backlog.clone()));
+    }
+
+    /// Whether more may be told; where not, the task is woken once half of what waits has been heard.
+    pub(super) fn has_room(&self, cx: &Context<'_>) -> bool {
+        if !self.is_full() {
+            return true;
+        }
+        *self.backlog.lock() = Some(cx.waker().clone());
+        // Once more: the last may have been heard in between.
+        !self.is_full()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.backlog.unheard.load(Ordering::SeqCst) >= MOST_UNHEARD
+    }
+}
+
+#[derive(Default)]
+struct Backlog {
+    unheard: AtomicUsize,
+    waiting: Mutex<Option<Waker>>,
+}
+
+impl Backlog {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Waker>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Comes with a notice, and is dropped when it has been heard.
+pub(crate) struct Unheard(Arc<Backlog>);
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        if self.0.unheard.fetch_sub(1, Ordering::SeqCst) == MOST_UNHEARD / 2 {
+            let waker = self.0.lock().take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
 
 impl std::fmt::Debug for Tap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

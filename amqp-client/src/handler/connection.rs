@@ -28,6 +28,8 @@ struct Inner {
     number: u64,
     container: ActiveContainer,
     driver: Arc<ConnectionShared>,
+    /// What sessions are begun with unless they say otherwise.
+    session: SessionOptions,
     state: Mutex<State>,
     closed: AtomicBool,
     /// The handler failed: only the end of the connection is told.
@@ -52,12 +54,14 @@ impl Connection {
         number: u64,
         container: ActiveContainer,
         driver: Arc<ConnectionShared>,
+        session: SessionOptions,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 number,
                 container,
                 driver,
+                session,
                 state: Mutex::default(),
                 closed: AtomicBool::new(false),
                 failed: AtomicBool::new(false),
@@ -121,7 +125,8 @@ impl Connection {
         self.session()?.create_receiver_with(address, options)
     }
 
-    /// The connection's first session, which is begun when it is first asked for.
+    /// The connection's first session, which is begun when it is first asked for, with what
+    /// [`ConnectionOptions::session`](crate::ConnectionOptions::session) says.
     ///
     /// # Errors
     /// When the connection has been closed.
@@ -134,7 +139,7 @@ impl Connection {
                 return Ok(session.clone());
             }
         }
-        let session = self.begin(SessionOptions::default(), None)?;
+        let session = self.begin(self.inner.session.clone(), None)?;
         self.lock().default = Some(session.clone());
         Ok(session)
     }

@@ -7,17 +7,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use super::MessagingHandler;
 use super::connection::Connection;
 use super::link::{Receiver, Sender};
 use super::registry::{
-    AcceptorEntry, ConnectionEntry, Shared, SharedHandler, TimerEntry, Work, share,
+    Accepted, AcceptorEntry, ConnectionEntry, Shared, SharedHandler, TimerEntry, Work, share,
 };
 use crate::driver::{Command, ConnectionShared, Tap, abandon};
 use crate::error::{Error, ErrorScope};
-use crate::handles::{self, ConnectionOptions};
+use crate::handles::{self, ConnectionOptions, SessionOptions};
 use crate::listener::Access;
 use crate::transport::{Address, ListenOptions};
+
+/// How many accepted connections of a listener may wait for the handler; the others wait outside.
+const MOST_WAITING: usize = 64;
 
 /// A container that runs; clones stand for the same one, and work from any thread. It does not keep
 /// the container running.
@@ -81,7 +86,10 @@ impl ActiveContainer {
         let _: Address = url.parse()?;
         let driver = ConnectionShared::new();
         let number = self.shared.number();
-        let connection = Connection::new(number, self.clone(), driver.clone());
+        let session = SessionOptions {
+            config: options.config.session.clone(),
+        };
+        let connection = Connection::new(number, self.clone(), driver.clone(), session);
         // The driver's first command: nothing happens that is not told.
         self.tap(number, &driver);
         options.prepared = Some(driver.clone());
@@ -116,11 +124,14 @@ impl ActiveContainer {
     /// Takes a connection that a listener accepted into the registry.
     pub(super) fn adopt(
         &self,
+        number: u64,
         handle: handles::Connection,
         handler: Option<SharedHandler>,
     ) -> Connection {
-        let number = self.shared.number();
-        let connection = Connection::new(number, self.clone(), handle.shared().clone());
+        let session = SessionOptions {
+            config: self.shared.container.options().config.session.clone(),
+        };
+        let connection = Connection::new(number, self.clone(), handle.shared().clone(), session);
         let identity = handle.identity().map(str::to_owned);
         connection.set_remote(handle.remote().clone(), identity);
         let entry = ConnectionEntry {
@@ -138,12 +149,12 @@ impl ActiveContainer {
     }
 
     /// Has the driver tell everything.
-    pub(super) fn tap(&self, number: u64, driver: &ConnectionShared) {
+    fn tap(&self, number: u64, driver: &ConnectionShared) {
         let work = self.shared.work.clone();
-        driver.push(Command::Tap(Tap(Box::new(move |notice| {
+        driver.push(Command::Tap(Tap::new(move |notice, unheard| {
             // Nobody may be there to hear it any more.
-            let _ = work.send(Work::Notice(number, notice));
-        }))));
+            let _ = work.send(Work::Notice(number, notice, unheard));
+        })));
     }
 
     /// Connects, and attaches a sender to the node that the URL's path names.
@@ -221,10 +232,27 @@ impl ActiveContainer {
         };
         let local = listener.local_addr();
         let number = self.shared.number();
-        let shared = self.shared.clone();
+        let container = self.clone();
         let task = self.shared.runtime.spawn(async move {
-            while let Ok(connection) = listener.accept().await {
-                shared.tell(Work::Accepted(number, connection));
+            let permits = Arc::new(Semaphore::new(MOST_WAITING));
+            while let Ok(waiting) = permits.clone().acquire_owned().await {
+                let Ok(handle) = listener.accept().await else {
+                    return;
+                };
+                let driver = handle.shared().clone();
+                let accepted = Accepted {
+                    acceptor: number,
+                    number: container.shared.number(),
+                    handle,
+                    waiting,
+                };
+                let number = accepted.number;
+                container.shared.tell(Work::Accepted(Box::new(accepted)));
+                // Told after that: whatever happens finds the connection known.
+                container.tap(number, &driver);
+                if let Some(over) = driver.over() {
+                    container.shared.tell(Work::Over(number, over));
+                }
             }
         });
         let entry = AcceptorEntry {

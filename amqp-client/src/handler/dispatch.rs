@@ -16,6 +16,7 @@ use super::connection::Connection;
 use super::container::{ActiveContainer, ApplicationEvent, Task};
 use super::event::{ConnectionEvent, InjectedEvent, StartEvent, TimerEvent};
 use super::registry::{Shared, SharedHandler, Work};
+use crate::driver::Notice;
 use crate::error::{Error, ErrorScope, Initiator};
 
 /// Everything that the thread needs.
@@ -62,10 +63,14 @@ impl<H: MessagingHandler> Dispatcher<H> {
 
     fn take(&mut self, work: Work) {
         match work {
-            Work::Notice(number, notice) => self.notice(number, notice),
+            Work::Notice(number, notice, unheard) => {
+                self.notice(number, notice);
+                drop(unheard);
+            }
             Work::Connected(number, handle) => self.connected(number, handle),
             Work::ConnectFailed(number, error) => self.connect_failed(number, error),
-            Work::Accepted(acceptor, handle) => self.accepted(acceptor, handle),
+            Work::Accepted(accepted) => self.accepted(*accepted),
+            Work::Over(number, error) => self.notice(number, Notice::Over(error)),
             Work::Timer(number) => self.timer(number),
             Work::Inject(event) => self.injected(event),
             Work::Call(call) => {

@@ -10,7 +10,7 @@ use super::callbacks::{HandlerResult, MessagingHandler};
 use super::connection::{Connection, Session};
 use super::dispatch::Dispatcher;
 use super::event::SessionEvent;
-use super::registry::session_key;
+use super::registry::{Accepted, session_key};
 use crate::driver::{Notice, SessionShared};
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::handles;
@@ -86,23 +86,19 @@ impl<H: MessagingHandler> Dispatcher<H> {
         }
     }
 
-    pub(super) fn accepted(&mut self, acceptor: u64, handle: handles::Connection) {
+    pub(super) fn accepted(&mut self, accepted: Accepted) {
         let handler = {
             let registry = self.shared.registry();
-            let entry = registry.acceptors.get(&acceptor);
+            let entry = registry.acceptors.get(&accepted.acceptor);
             entry.and_then(|entry| entry.handler.clone())
         };
-        let driver = handle.shared().clone();
-        let connection = self.container.adopt(handle, handler);
+        let (number, handle) = (accepted.number, accepted.handle);
+        let connection = self.container.adopt(number, handle, handler);
         self.tell_connection(&connection, None, |h, e| h.on_connection_opening(e));
         if !connection.is_closed() {
             self.tell_connection(&connection, None, |h, e| h.on_connection_opened(e));
         }
-        self.container.tap(connection.number(), &driver);
-        if let Some(over) = driver.over() {
-            // It was over before anybody listened in.
-            self.over(&connection, over);
-        }
+        drop(accepted.waiting);
     }
 
     fn peer_closed(&mut self, connection: &Connection, error: Option<Box<transport::Error>>) {
@@ -143,6 +139,11 @@ impl<H: MessagingHandler> Dispatcher<H> {
             }
         };
         match (peer_closed, error) {
+            // The peer's close came before anybody listened in.
+            (None, Some(error)) if opened && closed_by_peer(&error) => {
+                self.peer_closed(connection, error.amqp().cloned().map(Box::new));
+                self.over(connection, Some(error));
+            }
             // Whoever connects has the better reason, and is about to tell it.
             (None, _) if !opened => {}
             (Some(false), _) | (_, None) => {
@@ -250,4 +251,9 @@ impl<H: MessagingHandler> Dispatcher<H> {
             f(handler, &event)
         });
     }
+}
+
+/// Whether a connection came to its end by the peer's close.
+fn closed_by_peer(error: &Error) -> bool {
+    error.kind() == ErrorKind::ConnectionClosed && error.initiator() == Initiator::Remote
 }

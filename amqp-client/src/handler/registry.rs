@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use amqp_types::messaging::FilterSet;
 use amqp_types::transport::Attach;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::connection::{Connection, Session};
 use super::container::ApplicationEvent;
 use super::link::Link;
 use super::{HandlerOptions, MessagingHandler};
-use crate::driver::{LinkShared, Notice, Offer, SessionShared};
+use crate::driver::{LinkShared, Notice, Offer, SessionShared, Unheard};
 use crate::error::Error;
 use crate::handles;
 
@@ -41,11 +41,13 @@ pub(super) fn share(handler: impl MessagingHandler) -> SharedHandler {
 /// What the thread that calls back is told.
 pub(super) enum Work {
     /// Something happened on a connection.
-    Notice(u64, Notice),
+    Notice(u64, Notice, Unheard),
     Connected(u64, handles::Connection),
     ConnectFailed(u64, Error),
     /// A listener accepted a connection.
-    Accepted(u64, handles::Connection),
+    Accepted(Box<Accepted>),
+    /// A connection was over before anybody could listen in.
+    Over(u64, Option<Error>),
     Timer(u64),
     Inject(ApplicationEvent),
     Call(Box<dyn FnOnce() + Send>),
@@ -53,6 +55,16 @@ pub(super) enum Work {
     /// Something that kept the container running is gone.
     Look,
     Stop,
+}
+
+/// A connection that a listener accepted.
+pub(super) struct Accepted {
+    pub(super) acceptor: u64,
+    /// What the connection is called from now on.
+    pub(super) number: u64,
+    pub(super) handle: handles::Connection,
+    /// The permit to have one that waits for the handler.
+    pub(super) waiting: OwnedSemaphorePermit,
 }
 
 /// What all handles of a running container share.

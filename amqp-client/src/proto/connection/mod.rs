@@ -229,6 +229,11 @@ impl Connection {
 
     // ---- inputs ------------------------------------------------------------------------------
 
+    /// What the peer may have said has not been read, so that its silence counts from now. [CON-39]
+    pub fn excuse_silence(&mut self, now: Instant) {
+        self.last_received = now;
+    }
+
     /// Takes note of the time: heartbeats fall due, a silent partner is given up. [CON-37] [CON-38]
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.heartbeat_due().is_some_and(|due| due <= now) {

@@ -1,7 +1,7 @@
 //! One message to a broker and back.
 //!
-//! `cargo run --example hello_world` starts the embedded broker;
-//! `cargo run --example hello_world -- amqp://user:password@host:5672` uses another.
+//! `cargo run --example first_message` starts the embedded broker;
+//! `cargo run --example first_message -- amqp://user:password@host:5672` uses another.
 
 use amqp_client::broker::Broker;
 use amqp_client::{Container, Error, Message};
@@ -11,7 +11,7 @@ async fn main() -> Result<(), Error> {
     let broker = Broker::start().await?;
     let url = std::env::args().nth(1).unwrap_or_else(|| broker.url());
 
-    let container = Container::new("hello-world");
+    let container = Container::new("first-message");
     let connection = container.connect(&url).await?;
 
     let sender = connection.create_sender("examples").await?;
