@@ -316,26 +316,26 @@ async fn a_peer_that_ends_the_session_over_a_map_is_attached_to_without_in_anoth
     let ended = End {
         error: Some(Box::new(Error::new(ErrorCondition::NotImplemented))),
     };
-    for told in [true, false] {
+    for (channel, told) in [(1, true), (2, false)] {
         let (session, ()) = tokio::join!(
             connection.create_session(SessionOptions::new()),
-            wire.answer_begin(0),
+            wire.answer_begin(channel),
         );
         let session = session.expect("a session");
         let answer = async {
             let attach = wire.attach().await;
             assert_eq!(attach.unsettled.is_some(), told);
             if told {
-                wire.write(&frame(0, &ended, &[])).await;
+                wire.write(&frame(channel, &ended, &[])).await;
                 return;
             }
             let mut answer = answer_to(&attach);
             answer.handle = Handle(0);
-            wire.write(&frame(0, &answer, &[])).await;
+            wire.write(&frame(channel, &answer, &[])).await;
             let mut grant = flow(Some(0));
             grant.next_incoming_id = None;
             grant.link_credit = Some(10);
-            wire.write(&frame(0, &grant, &[])).await;
+            wire.write(&frame(channel, &grant, &[])).await;
         };
         let (resumed, ()) = tokio::join!(sender.resume(&session, true), answer);
         match resumed {
@@ -349,7 +349,7 @@ async fn a_peer_that_ends_the_session_over_a_map_is_attached_to_without_in_anoth
     // The message is sent again, and settled like any other.
     let id = sent(&mut wire).await;
     let accepted = Outcome::from(Accepted::default());
-    wire.write(&frame(0, &report(id, Some(accepted.clone()), true), &[]))
+    wire.write(&frame(2, &report(id, Some(accepted.clone()), true), &[]))
         .await;
     assert_eq!(receipt.await.expect("it is settled"), accepted);
 }

@@ -46,12 +46,40 @@ fn crossing_ends_answer_each_other() {
     peer.send(0, End::default());
     peer.quiet();
     assert_eq!(peer.engine.counts(), (0, 0));
-    // The channel is free for another session.
-    peer.engine
-        .begin(SessionConfig::default())
-        .expect("a channel");
+}
+
+/// A begin right behind the end on its channel is lost by some brokers.
+#[test]
+fn a_channel_is_used_again_when_all_others_have_been() {
+    // tests: [SES-01] [SES-09]
+    let mut config = config();
+    config.channel_max = 2;
+    let mut peer = Peer::client_opened(config, Open::new("peer"));
+    for expected in [0, 1, 2, 0, 1] {
+        let session = peer.engine.begin(SessionConfig::default());
+        peer.turn();
+        let (channel, _) = peer.begin();
+        assert_eq!(channel, expected);
+        let mut answer = begin(0);
+        answer.remote_channel = Some(channel);
+        peer.send(0, answer);
+        peer.engine.end(session.expect("a channel"), None);
+        peer.turn();
+        peer.end();
+        peer.send(0, End::default());
+        peer.quiet();
+    }
+    // Channels that are taken are passed over.
+    let held = peer.engine.begin(SessionConfig::default());
     peer.turn();
-    assert_eq!(peer.begin().0, 0);
+    assert_eq!(peer.begin().0, 2);
+    for expected in [0, 1] {
+        peer.engine.begin(SessionConfig::default());
+        peer.turn();
+        assert_eq!(peer.begin().0, expected);
+    }
+    assert!(held.is_some());
+    assert!(peer.engine.begin(SessionConfig::default()).is_none());
 }
 
 #[test]

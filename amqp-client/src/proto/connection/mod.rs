@@ -124,6 +124,8 @@ pub struct Connection {
     inputs: Vec<Option<Key>>,
     /// Sessions by our channel.
     outputs: Vec<Option<Key>>,
+    /// Where the search for a free channel begins.
+    next_output: usize,
     /// Sessions that owe frames.
     owing: VecDeque<Key>,
     events: VecDeque<Event>,
@@ -183,6 +185,7 @@ impl Connection {
             sessions: Arena::default(),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            next_output: 0,
             owing: VecDeque::new(),
             events: VecDeque::new(),
             last_received: now,
@@ -332,7 +335,7 @@ impl Connection {
         }
     }
 
-    /// Begins a session on the lowest free channel; `None` when there is none. [SES-01] [SES-03] [CON-15]
+    /// Begins a session on a free channel; `None` when there is none. [SES-01] [SES-03] [CON-15]
     pub fn begin(&mut self, config: SessionConfig) -> Option<Key> {
         if matches!(self.local, Local::CloseOwed(_) | Local::Closed) {
             return None;
@@ -353,19 +356,28 @@ impl Connection {
         key
     }
 
+    /// The next channel behind the one that was taken last, and the lowest one behind the highest: a
+    /// channel that was just given back is left alone for a while, since RabbitMQ may lose a begin
+    /// that comes right behind the end.
     fn free_output(&mut self) -> Option<u16> {
-        let free = self.outputs.iter().position(Option::is_none);
-        let channel = free.unwrap_or(self.outputs.len());
         let limit = match self.remote {
             // More sessions wait for the partner's open; what they may use is checked then.
             Remote::Waiting => self.config.channel_max,
             _ => self.limits.channel_max.min(self.config.channel_max),
         };
-        let channel = u16::try_from(channel).ok().filter(|c| *c <= limit)?;
-        if free.is_none() {
+        let known = self.outputs.len();
+        let start = self.next_output.min(known);
+        let is_free = |channel: &usize| self.outputs[*channel].is_none();
+        let channel = (start..known)
+            .find(is_free)
+            .or_else(|| (known <= usize::from(limit)).then_some(known))
+            .or_else(|| (0..start).find(is_free))?;
+        let output = u16::try_from(channel).ok().filter(|c| *c <= limit)?;
+        if channel == known {
             self.outputs.push(None);
         }
-        Some(channel)
+        self.next_output = channel + 1;
+        Some(output)
     }
 
     fn owe(&mut self, key: Key) {
