@@ -281,3 +281,24 @@ async fn redirects_of_links_are_followed_to_the_end_or_the_limit() {
     assert_eq!(address.0.as_deref(), Some("other"));
     away.abort();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_peer_remembers_is_asked_for_without_a_source() {
+    // tests: [LNK-10]
+    let (client, listener) = pair(ConnectionOptions::new()).await;
+    let options = ReceiverOptions::new().name("sub").recover();
+    let (receiver, ()) = tokio::join!(client.create_receiver_with("ignored", options), async {
+        let link = listener.next_link().await.expect("a link");
+        assert_eq!(link.name(), "sub");
+        assert!(link.source().is_none() && link.attach().source.is_none());
+        let mut answer = link.answer();
+        let source = Source {
+            address: Some("news".into()),
+            ..Source::default()
+        };
+        answer.source = Some(source.into());
+        link.accept_as(answer, AcceptOptions::default());
+    });
+    let receiver = receiver.expect("attached");
+    assert_eq!(receiver.address().as_deref(), Some("news"));
+}

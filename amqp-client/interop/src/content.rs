@@ -53,6 +53,20 @@ pub(crate) fn check(delivery: &Delivery, number: u64, size: usize) -> Result<Mes
     Ok(message)
 }
 
+/// Which message it is.
+pub(crate) fn number(delivery: &Delivery) -> Result<u64, String> {
+    let message = delivery
+        .message()
+        .map_err(|error| format!("a message does not decode: {error}"))?;
+    match message
+        .properties
+        .and_then(|properties| properties.message_id)
+    {
+        Some(MessageId::Ulong(number)) => Ok(number),
+        id => Err(format!("a message with the id {id:?}")),
+    }
+}
+
 /// The header's delivery count, which counts from 0.
 pub(crate) fn delivery_count(message: &Message) -> u32 {
     message

@@ -57,7 +57,8 @@ pub(crate) fn of_receiver(name: Str, address: &str, options: ReceiverOptions) ->
     if !source.dynamic && !address.is_empty() {
         source.address = Some(AddressString::from(address.to_owned()));
     }
-    attach.source = Some(source.into());
+    // [LNK-10]: without a source there is only the one that the peer knows.
+    attach.source = (!options.recover).then(|| source.into());
     let mut target = options.target;
     if target.address.is_none() && !target.dynamic {
         target.address = Some(AddressString::from(attach.name.to_string()));

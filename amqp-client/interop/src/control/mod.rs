@@ -40,6 +40,10 @@ pub(crate) async fn make_queue(peer: &Peer, name: &str, shape: Shape) -> Result<
             if !shape.classic {
                 arguments["x-delivery-limit"] = shape.attempts.map_or(-1, i64::from).into();
             }
+            if shape.attempts.is_some() {
+                arguments["x-dead-letter-exchange"] = "".into();
+                arguments["x-dead-letter-routing-key"] = peer.name("dead").into();
+            }
             let body = json!({ "durable": true, "arguments": arguments });
             let path = format!("/api/queues/%2F/{name}");
             http::call(peer, "PUT", &path, Some(&body)).await.map(drop)

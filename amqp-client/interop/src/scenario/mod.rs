@@ -17,13 +17,16 @@ mod drain;
 mod faults;
 mod frames;
 mod large;
+mod nodes;
 mod outcomes;
+mod pressure;
 mod redirects;
 mod refusals;
 mod refused_links;
 mod resumption;
 mod settle;
 mod slow;
+mod subscriptions;
 mod verdicts;
 
 use std::pin::Pin;
@@ -55,6 +58,9 @@ const SUBJECTS: &[&[Scenario]] = &[
     large::SCENARIOS,
     frames::SCENARIOS,
     slow::SCENARIOS,
+    nodes::SCENARIOS,
+    subscriptions::SCENARIOS,
+    pressure::SCENARIOS,
     refusals::SCENARIOS,
     refused_links::SCENARIOS,
     redirects::SCENARIOS,

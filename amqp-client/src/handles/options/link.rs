@@ -175,6 +175,7 @@ pub struct ReceiverOptions {
     pub(crate) resumable: bool,
     pub(crate) ignore_missing_filters: bool,
     pub(crate) streaming: bool,
+    pub(crate) recover: bool,
 }
 
 impl Default for ReceiverOptions {
@@ -195,6 +196,7 @@ impl Default for ReceiverOptions {
             resumable: false,
             ignore_missing_filters: false,
             streaming: false,
+            recover: false,
         }
     }
 }
@@ -226,6 +228,14 @@ impl ReceiverOptions {
     /// the same each time. Section 2.6.13.
     pub fn resumable(mut self) -> Self {
         self.resumable = true;
+        self
+    }
+
+    /// Attaches without a source of its own: to what the peer remembers for a link of this name and
+    /// this container, such as a durable subscription that is looked at or given up. The address is
+    /// left out too; a peer that remembers nothing refuses the link. Sections 2.6.3, 3.5.3.
+    pub fn recover(mut self) -> Self {
+        self.recover = true;
         self
     }
 
