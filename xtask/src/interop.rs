@@ -4,6 +4,7 @@
 //! scenarios and verdicts are its own. Here is decided which peers run, how long anything may take, and how the matrix is shown.
 
 mod artemis;
+mod brokerj;
 mod foreign;
 mod install;
 mod matrix;
@@ -24,7 +25,7 @@ use crate::shell;
 /// Arguments of `cargo xtask interop`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Meet only these peers: artemis, rabbit, proton, rhea (default: all)
+    /// Meet only these peers: artemis, rabbit, brokerj, proton, rhea (default: all)
     #[arg(value_parser = Peer::parse)]
     peers: Vec<Peer>,
     /// Install what is missing and stop there
@@ -43,17 +44,25 @@ pub(crate) struct Args {
 enum Peer {
     Artemis,
     Rabbit,
+    BrokerJ,
     Proton,
     Rhea,
 }
 
 impl Peer {
-    const ALL: [Self; 4] = [Self::Artemis, Self::Rabbit, Self::Proton, Self::Rhea];
+    const ALL: [Self; 5] = [
+        Self::Artemis,
+        Self::Rabbit,
+        Self::BrokerJ,
+        Self::Proton,
+        Self::Rhea,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Artemis => "artemis",
             Self::Rabbit => "rabbit",
+            Self::BrokerJ => "brokerj",
             Self::Proton => "proton",
             Self::Rhea => "rhea",
         }
@@ -69,13 +78,14 @@ impl Peer {
 
     /// A broker is met by our client, the others meet our listener.
     fn is_broker(self) -> bool {
-        matches!(self, Self::Artemis | Self::Rabbit)
+        matches!(self, Self::Artemis | Self::Rabbit | Self::BrokerJ)
     }
 
     fn install(self, cache: &Cache, deadline: Deadline) -> Result<(), String> {
         match self {
             Self::Artemis => artemis::install(cache, deadline),
             Self::Rabbit => rabbit::install(cache, deadline),
+            Self::BrokerJ => brokerj::install(cache, deadline),
             Self::Proton | Self::Rhea => foreign::install(self, cache, deadline),
         }
     }
@@ -97,10 +107,10 @@ impl Broker {
         cache: &Cache,
         deadline: Deadline,
     ) -> Result<Self, String> {
-        if peer == Peer::Artemis {
-            artemis::start(cache, &certificates(cache, deadline)?, deadline)
-        } else {
-            rabbit::start(cache, queues, deadline)
+        match peer {
+            Peer::Artemis => artemis::start(cache, &certificates(cache, deadline)?, deadline),
+            Peer::BrokerJ => brokerj::start(cache, &certificates(cache, deadline)?, deadline),
+            _ => rabbit::start(cache, queues, deadline),
         }
     }
 
@@ -183,6 +193,8 @@ fn meet_broker(
     let broker = Broker::start(peer, &queues, cache, deadline)?;
     let mut command = Command::new(program);
     command.args(["client", peer.name(), &broker.port.to_string()]);
+    // Stopped for a while by one of the scenarios.
+    command.arg(broker.server.id().to_string());
     let name = format!("amqp-interop with {}", peer.name());
     let mut ours = Running::start(
         &name,
@@ -192,14 +204,13 @@ fn meet_broker(
     let status = ours.wait(deadline.at_most(400));
     matrix.add_output(peer.name(), &ours.output())?;
     let mut printed = ours.output();
-    if peer == Peer::Artemis {
-        printed.push_str(&meet_securely(
-            peer,
-            broker.port + 2,
-            program,
-            cache,
-            deadline,
-        )?);
+    let secure = match peer {
+        Peer::Artemis => Some(broker.port + 2),
+        Peer::BrokerJ => Some(broker.port),
+        _ => None,
+    };
+    if let Some(port) = secure {
+        printed.push_str(&meet_securely(peer, port, program, cache, deadline)?);
         matrix.add_output(peer.name(), &printed)?;
     }
     // Failed scenarios stand in the output; anything else that goes wrong must not pass for success.
@@ -290,7 +301,7 @@ mod tests {
         }
         assert_eq!(
             Peer::parse("x").unwrap_err(),
-            "there are artemis, rabbit, proton, rhea"
+            "there are artemis, rabbit, brokerj, proton, rhea"
         );
     }
 }

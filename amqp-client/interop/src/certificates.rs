@@ -11,7 +11,8 @@ use rcgen::{
 
 use crate::check::During;
 
-/// Writes `ca.pem`, `stranger.pem`, `client.pem` and `.key`, and key with chain of `server`, `other` and `expired`.
+/// Writes `ca.pem`, `stranger.pem`, `client.pem` and `.key`, and of `server`, `other` and `expired`
+/// the same and both in one `-all.pem`.
 pub(crate) fn write(folder: &str) -> Result<(), String> {
     let folder = Path::new(folder);
     std::fs::create_dir_all(folder).during("make the folder")?;
@@ -31,6 +32,8 @@ pub(crate) fn write(folder: &str) -> Result<(), String> {
             expired,
         )?;
         put(&format!("{name}-all.pem"), format!("{key}{chain}"))?;
+        put(&format!("{name}.pem"), chain)?;
+        put(&format!("{name}.key"), key)?;
     }
     let (chain, key) = sign(
         &authority,

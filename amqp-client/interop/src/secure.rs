@@ -156,7 +156,8 @@ fn artemis(port: u16, folder: &Path) -> Vec<Attempt> {
     all
 }
 
-/// Ports: 0 plain, 2 ws, 3 TLS, 4 wss, 5 TLS with a client certificate, 6 SCRAM-SHA-256 from hashes.
+/// Ports: 0 plain, 2 ws, 3 TLS, 4 wss, 5 TLS with a client certificate, 6 SCRAM-SHA-256 from hashes, 8 the certificate of
+/// another host, 9 an expired one, 10 TLS 1.2 alone.
 fn brokerj(port: u16, folder: &Path) -> Vec<Attempt> {
     let trusted = || TlsOptions::new().ca_file(folder.join("ca.pem"));
     let own =
@@ -180,6 +181,24 @@ fn brokerj(port: u16, folder: &Path) -> Vec<Attempt> {
             url: url("amqps", 5),
             options: ConnectionOptions::new().external().tls(own()),
             expected: Expected::Open(Some("TLSv1.3")),
+        },
+        Attempt {
+            name: "TLS 1.2",
+            url: url("amqps", 10),
+            options: user().tls(trusted()),
+            expected: Expected::Open(Some("TLSv1.2")),
+        },
+        Attempt {
+            name: "wrong host name",
+            url: url("amqps", 8),
+            options: user().tls(trusted()),
+            expected: Expected::Fails(ErrorKind::Tls, "not valid for name"),
+        },
+        Attempt {
+            name: "expired certificate",
+            url: url("amqps", 9),
+            options: user().tls(trusted()),
+            expected: Expected::Fails(ErrorKind::Tls, "expired"),
         },
         Attempt {
             name: "no common mechanism",

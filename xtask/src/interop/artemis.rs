@@ -21,29 +21,10 @@ pub(super) fn install(cache: &Cache, deadline: Deadline) -> Result<(), String> {
     cache.need(&Need::new("java", "openjdk-17-jre-headless"), deadline)?;
     cache.install(&name, |folder| {
         cache.need(&Need::new("mvn", "maven"), deadline)?;
-        let mut command = Command::new("mvn");
-        command.args([
-            "-q",
-            "-B",
-            "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy",
-        ]);
-        command.arg(format!(
-            "-Dartifact=org.apache.activemq:apache-artemis:{VERSION}:tar.gz:bin"
-        ));
-        command
-            .arg(format!("-DoutputDirectory={}", folder.display()))
-            .current_dir(folder);
-        cache.step("artemis-download", &mut command, deadline)?;
+        let artifact = format!("org.apache.activemq:apache-artemis:{VERSION}:tar.gz:bin");
         let archive = folder.join(format!("apache-artemis-{VERSION}-bin.tar.gz"));
-        let mut command = Command::new("tar");
-        command
-            .arg("xzf")
-            .arg(&archive)
-            .arg("-C")
-            .arg(folder)
-            .arg("--strip-components=1");
-        cache.step("artemis-unpack", &mut command, deadline)?;
-        std::fs::remove_file(&archive).map_err(|error| format!("{}: {error}", archive.display()))
+        install::maven(cache, "artemis", &artifact, folder, deadline)?;
+        install::unpack(cache, "artemis", &archive, folder, 1, deadline)
     })?;
     Ok(())
 }

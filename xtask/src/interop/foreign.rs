@@ -102,7 +102,7 @@ pub(super) fn install(peer: Peer, cache: &Cache, deadline: Deadline) -> Result<(
     match peer {
         Peer::Proton => install_proton(cache, deadline),
         Peer::Rhea => install_rhea(cache, deadline),
-        Peer::Artemis | Peer::Rabbit => Ok(()),
+        Peer::Artemis | Peer::Rabbit | Peer::BrokerJ => Ok(()),
     }
 }
 

@@ -188,6 +188,43 @@ pub(crate) fn remove(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Copies an artifact of Maven Central (`group:name:version:type:classifier`) to a folder.
+pub(crate) fn maven(
+    cache: &Cache,
+    peer: &str,
+    artifact: &str,
+    folder: &Path,
+    deadline: Deadline,
+) -> Result<(), String> {
+    let mut command = Command::new("mvn");
+    command.args([
+        "-q",
+        "-B",
+        "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy",
+    ]);
+    command.arg(format!("-Dartifact={artifact}"));
+    command
+        .arg(format!("-DoutputDirectory={}", folder.display()))
+        .current_dir(folder);
+    cache.step(&format!("{peer}-download"), &mut command, deadline)
+}
+
+/// Unpacks an archive without so many of its outer folders, and removes it.
+pub(crate) fn unpack(
+    cache: &Cache,
+    peer: &str,
+    archive: &Path,
+    folder: &Path,
+    outer: u32,
+    deadline: Deadline,
+) -> Result<(), String> {
+    let mut command = Command::new("tar");
+    command.arg("xzf").arg(archive).arg("-C").arg(folder);
+    command.arg(format!("--strip-components={outer}"));
+    cache.step(&format!("{peer}-unpack"), &mut command, deadline)?;
+    std::fs::remove_file(archive).map_err(|error| format!("{}: {error}", archive.display()))
+}
+
 /// Writes a file of the peers' data with its placeholders filled: `@NAME@` becomes the value.
 pub(crate) fn write_template(
     template: &str,
