@@ -27,6 +27,7 @@ pub mod transport;
 pub use amqp_types as types;
 pub use amqp_types::{Body, EncodedMessage, Message, Value};
 pub use deadlines::Deadlines;
+pub use driver::ConnectionStats;
 pub use error::{Error, ErrorKind, ErrorScope, Initiator, Redirect};
 pub use handles::link_option;
 pub use handles::{

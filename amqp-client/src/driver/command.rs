@@ -18,6 +18,7 @@ use super::notice::Tap;
 use super::receiver::ReceiverShared;
 use super::sender::SenderShared;
 use super::session::SessionShared;
+use super::stats::ConnectionStats;
 use crate::deadlines::Deadlines;
 use crate::error::{Error, ErrorScope};
 use crate::proto::{LinkConfig, LinkKey, SaslFailure, SessionConfig, StreamEnd};
@@ -128,6 +129,8 @@ pub(crate) enum Command {
     Close {
         error: Option<Box<transport::Error>>,
     },
+    /// Count what there is.
+    Stats(Reply<ConnectionStats>),
     /// Tell somebody everything, from now on.
     Tap(Tap),
     /// What the mechanism says that runs beside the driver.

@@ -5,6 +5,7 @@
 use amqp_types::transport::Attach;
 
 use super::receiver::Settlement;
+use super::stats::waits;
 use super::{
     AttachOrder, Command, Driver, LinkEntry, LinkShared, Notice, SessionEntry, SessionShared,
 };
@@ -98,6 +99,7 @@ impl Driver {
                 Some(key) => {
                     self.engine.end(key, error);
                     if let Some(entry) = self.sessions.get_mut(&key) {
+                        entry.ended.retain(waits);
                         entry.ended.extend(reply);
                     }
                 }
@@ -141,6 +143,7 @@ impl Driver {
                     self.engine.detach(key, closed, error);
                     if let Some(entry) = self.links.get_mut(&key) {
                         entry.closing |= closed;
+                        entry.detached.retain(waits);
                         entry.detached.extend(reply);
                     }
                 }
@@ -176,6 +179,7 @@ impl Driver {
             Command::Drain { link, reply } => match link.key() {
                 Some(key) => {
                     if let Some(entry) = self.links.get_mut(&key) {
+                        entry.drained.retain(waits);
                         entry.drained.push(reply);
                     }
                     self.engine.drain(key);
@@ -192,6 +196,7 @@ impl Driver {
                 self.give_up.get_or_insert(deadline);
                 self.engine.close(error);
             }
+            Command::Stats(reply) => drop(reply.send(Ok(self.stats()))),
             Command::Tap(tap) => {
                 self.tap = Some(tap);
                 // What has begun before, in the order in which it did; links follow their sessions.

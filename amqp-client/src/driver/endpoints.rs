@@ -32,8 +32,9 @@ impl Driver {
         if let Some(reply) = entry.attached.take()
             && reply.send(Ok(attach)).is_err()
         {
-            // Whoever asked has given up.
-            self.engine.detach(link, true, None);
+            // Whoever asked has given up; what can be resumed still can.
+            let closed = !shared.is_resumable();
+            self.engine.detach(link, closed, None);
         }
         self.notice(|| Notice::LinkAttached(shared));
     }

@@ -61,6 +61,14 @@ impl Template {
 }
 
 impl LinkShared {
+    /// Whether it may be attached again after a detach.
+    pub(super) fn is_resumable(&self) -> bool {
+        match self {
+            Self::Sender(link) => link.is_resumable(),
+            Self::Receiver(link) => link.is_resumable(),
+        }
+    }
+
     pub(crate) fn finish(&self, error: &Error, for_good: bool) {
         match self {
             Self::Sender(link) => link.finish(error, for_good),

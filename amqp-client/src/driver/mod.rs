@@ -25,6 +25,7 @@ mod receiver;
 mod report;
 mod sender;
 mod session;
+mod stats;
 mod stream;
 mod streamed;
 mod tags;
@@ -58,6 +59,7 @@ pub(crate) use receiver::ReceiverShared;
 pub(crate) use report::Report;
 pub(crate) use sender::{Refusal, Room, SendOptions, SenderShared, Ticket};
 pub(crate) use session::SessionShared;
+pub use stats::ConnectionStats;
 pub(crate) use stream::PartReader;
 use stream::PartWriter;
 
@@ -121,6 +123,8 @@ pub(crate) struct Driver {
     write: WriteBuf,
     /// Something was written since the last flush that went through.
     flush_owed: bool,
+    octets_in: u64,
+    octets_out: u64,
     sleep: Pin<Box<Sleep>>,
     armed: Option<Instant>,
     close_deadline: Duration,
@@ -182,6 +186,8 @@ impl Driver {
             read_size: READ_MIN,
             write: WriteBuf::new(),
             flush_owed: false,
+            octets_in: 0,
+            octets_out: 0,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: None,
             close_deadline: setup.close_deadline,
@@ -315,6 +321,7 @@ impl Driver {
                     return false;
                 }
                 Poll::Ready(Ok(n)) => {
+                    self.octets_in += n as u64;
                     let room = self.read.capacity() - before;
                     if n >= room && self.read_size < READ_MAX {
                         self.read_size = (self.read_size * 4).min(READ_MAX);
@@ -358,7 +365,10 @@ impl Driver {
             while !self.write.is_empty() {
                 match self.write_once(cx) {
                     Poll::Pending => return false,
-                    Poll::Ready(Ok(n)) => self.write.advance(n),
+                    Poll::Ready(Ok(n)) => {
+                        self.octets_out += n as u64;
+                        self.write.advance(n);
+                    }
                     Poll::Ready(Err(error)) => {
                         // What the peer said before it went away may be waiting: it is read first.
                         self.fail_with(Error::io("write", error));

@@ -299,6 +299,10 @@ impl ReceiverShared {
         self.lock().detached
     }
 
+    pub(super) fn is_resumable(&self) -> bool {
+        self.template.resumable
+    }
+
     /// The connection that the link belongs to now.
     pub(crate) fn connection(&self) -> Arc<ConnectionShared> {
         self.lock().connection.clone()

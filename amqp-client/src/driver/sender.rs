@@ -352,6 +352,10 @@ impl SenderShared {
         }
     }
 
+    pub(super) fn is_resumable(&self) -> bool {
+        self.template.resumable
+    }
+
     /// The connection that the link belongs to now.
     pub(crate) fn connection(&self) -> Arc<ConnectionShared> {
         self.lock().connection.clone()
@@ -413,6 +417,13 @@ impl SenderShared {
 
     pub(crate) fn status(&self) -> Status {
         self.lock().status.clone()
+    }
+
+    /// How many messages wait for the driver, and their octets.
+    pub(super) fn outbox(&self) -> (usize, usize) {
+        let outbox = &self.lock().outbox;
+        let octets = outbox.iter().map(|message| message.payload.len()).sum();
+        (outbox.len(), octets)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, SenderState> {

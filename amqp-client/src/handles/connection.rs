@@ -14,8 +14,8 @@ use super::sender::Sender;
 use super::session::{Session, SessionInner};
 use crate::deadlines::Deadlines;
 use crate::driver::{
-    Command, ConnectionShared, Driver, LinkNames, Named, Offer, Offers, Peer, Phase, SaslStep,
-    SessionShared, Setup, reply_within,
+    Command, ConnectionShared, ConnectionStats, Driver, LinkNames, Named, Offer, Offers, Peer,
+    Phase, SaslStep, SessionShared, Setup, reply, reply_within,
 };
 use crate::error::{Error, ErrorScope};
 use crate::proto::{Connection as Engine, SessionConfig};
@@ -380,7 +380,21 @@ impl Connection {
         }
     }
 
-    /// Why the connection is over, when it is: `Some(None)` when it was closed in good order.
+    /// What the connection holds at the moment and has done so far. Counted when it is asked for, by the
+    /// connection's own task: what was asked of it before is in the numbers.
+    ///
+    /// # Errors
+    /// Why the connection is over, when it is.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn stats(&self) -> Result<ConnectionStats, Error> {
+        let (to, answer) = oneshot::channel();
+        self.inner.shared.push(Command::Stats(to));
+        reply(&self.inner.shared, answer).await
+    }
+
+    /// Whether the connection is over.
     pub fn is_closed(&self) -> bool {
         self.inner.shared.over().is_some()
     }

@@ -15,6 +15,7 @@ mod options;
 mod receipt;
 mod receiver;
 mod redirect;
+mod resuming;
 mod sendable;
 mod sender;
 mod session;

@@ -11,10 +11,9 @@ use amqp_types::transport::{self, Attach, ErrorCondition};
 use tokio::sync::oneshot;
 
 use super::delivery::Delivery;
+use super::resuming::attach_again;
 use super::session::{Session, SessionInner};
-use crate::driver::{
-    AttachOrder, Command, LinkShared, ReceiverShared, Status, reply, reply_within,
-};
+use crate::driver::{Command, LinkShared, ReceiverShared, Status, reply, reply_within};
 use crate::error::{Error, ErrorKind, ErrorScope};
 use crate::proto::LinkConfig;
 
@@ -200,7 +199,7 @@ impl Receiver {
     pub async fn resume(&self, session: &Session) -> Result<(), Error> {
         let inner = &self.inner;
         let tell = !inner.without_map.load(Ordering::Relaxed);
-        let result = self.attach_again(session, tell).await;
+        let result = self.reattach(session, tell).await;
         match &result {
             Err(error) if tell && error.condition() == Some(&ErrorCondition::NotImplemented) => {
                 // A peer that will not hear of unsettled deliveries: it is attached to without.
@@ -208,7 +207,7 @@ impl Receiver {
                 if error.kind() == ErrorKind::SessionEnded {
                     return result;
                 }
-                self.attach_again(session, false).await
+                self.reattach(session, false).await
             }
             _ => result,
         }
@@ -235,43 +234,19 @@ impl Receiver {
             .unwrap_or_else(PoisonError::into_inner) = session;
     }
 
-    async fn attach_again(&self, session: &Session, tell: bool) -> Result<(), Error> {
+    async fn reattach(&self, session: &Session, tell: bool) -> Result<(), Error> {
         let inner = session.inner().clone();
         let connection = inner.shared().connection.clone();
         let shared = &self.inner.shared;
         let (attach, resume) = shared.resume(connection.clone(), tell)?;
         self.move_to(inner.clone());
-        if let Some(named) = connection.named() {
-            named.take_over(&LinkShared::Receiver(shared.clone()), false);
-        }
-        let (reply_to, answer) = oneshot::channel();
-        connection.push(Command::Attach {
-            session: inner.shared().clone(),
-            order: AttachOrder {
-                shared: LinkShared::Receiver(shared.clone()),
-                attach,
-                config: LinkConfig {
-                    credit: self.inner.credit,
-                    resume,
-                    keep: true,
-                    ..LinkConfig::default()
-                },
-            },
-            reply: reply_to,
-        });
-        let result = reply_within(
-            &connection,
-            answer,
-            connection.deadlines().attach,
-            "attach",
-            ErrorScope::Link,
-        )
-        .await
-        .map(drop);
-        if let Err(error) = &result {
-            shared.finish(error, false);
-        }
-        result
+        let config = LinkConfig {
+            credit: self.inner.credit,
+            resume,
+            keep: true,
+            ..LinkConfig::default()
+        };
+        attach_again(&inner, LinkShared::Receiver(shared.clone()), attach, config).await
     }
 
     /// Closes the link with an error for the peer. Section 2.6.5.

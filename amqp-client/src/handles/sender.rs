@@ -11,11 +11,11 @@ use amqp_types::transport::{self, Attach, ErrorCondition};
 use tokio::sync::oneshot;
 
 use super::receipt::Receipt;
+use super::resuming::attach_again;
 use super::sendable::{Encodable, SendSettings, Sendable};
 use super::session::{Session, SessionInner};
 use crate::driver::{
-    AttachOrder, Command, LinkShared, Refusal, SendOptions, SenderShared, Status, Ticket,
-    reply_within,
+    Command, LinkShared, Refusal, SendOptions, SenderShared, Status, Ticket, reply_within,
 };
 use crate::error::{Error, ErrorKind, ErrorScope};
 use crate::proto::LinkConfig;
@@ -382,7 +382,7 @@ impl Sender {
     pub async fn resume(&self, session: &Session, resend: bool) -> Result<(), Error> {
         let inner = &self.inner;
         let tell = !inner.without_map.load(Ordering::Relaxed);
-        let result = self.attach_again(session, resend, tell).await;
+        let result = self.reattach(session, resend, tell).await;
         match &result {
             Err(error) if tell && error.condition() == Some(&ErrorCondition::NotImplemented) => {
                 // A peer that will not hear of unsettled deliveries: it is attached to without.
@@ -390,7 +390,7 @@ impl Sender {
                 if error.kind() == ErrorKind::SessionEnded {
                     return result;
                 }
-                self.attach_again(session, resend, false).await
+                self.reattach(session, resend, false).await
             }
             _ => result,
         }
@@ -414,43 +414,18 @@ impl Sender {
             .unwrap_or_else(PoisonError::into_inner) = session;
     }
 
-    async fn attach_again(&self, session: &Session, resend: bool, tell: bool) -> Result<(), Error> {
+    async fn reattach(&self, session: &Session, resend: bool, tell: bool) -> Result<(), Error> {
         let inner = session.inner().clone();
         let connection = inner.shared().connection.clone();
         let shared = &self.inner.shared;
         let (attach, resume) = shared.resume(connection.clone(), resend, tell)?;
         self.move_to(inner.clone());
-        if let Some(named) = connection.named() {
-            named.take_over(&LinkShared::Sender(shared.clone()), false);
-        }
-        let (reply_to, answer) = oneshot::channel();
-        connection.push(Command::Attach {
-            session: inner.shared().clone(),
-            order: AttachOrder {
-                shared: LinkShared::Sender(shared.clone()),
-                attach,
-                config: LinkConfig {
-                    resume: Some(resume),
-                    keep: true,
-                    ..LinkConfig::default()
-                },
-            },
-            reply: reply_to,
-        });
-        let result = reply_within(
-            &connection,
-            answer,
-            connection.deadlines().attach,
-            "attach",
-            ErrorScope::Link,
-        )
-        .await
-        .map(drop);
-        if let Err(error) = &result {
-            // Also when the command never reached the driver of a connection that is over.
-            shared.finish(error, false);
-        }
-        result
+        let config = LinkConfig {
+            resume: Some(resume),
+            keep: true,
+            ..LinkConfig::default()
+        };
+        attach_again(&inner, LinkShared::Sender(shared.clone()), attach, config).await
     }
 
     /// Closes the link with an error for the peer, at once. Section 2.6.5.

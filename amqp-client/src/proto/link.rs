@@ -71,8 +71,6 @@ pub(crate) struct Link {
     pub(crate) refused: bool,
     /// Whether the application never heard of the link.
     pub(crate) unheard: bool,
-    /// The detach that has to follow our attach, for a link that failed before it was answered.
-    pub(crate) doomed: Option<DetachOwed>,
     pub(crate) snd_settle_mode: SenderSettleMode,
     pub(crate) rcv_settle_mode: ReceiverSettleMode,
     /// The largest message that the partner takes; `None` is any. [LNK-39]
@@ -168,6 +166,18 @@ pub(crate) struct SenderEnd {
     pub(crate) ready: bool,
 }
 
+impl SenderEnd {
+    /// How many messages wait, and their octets as far as they are here.
+    pub(crate) fn queued(&self) -> (usize, usize) {
+        let parts = self.streams.values().flat_map(|parts| &parts.parts);
+        let octets = self.queue.iter().map(|message| &message.payload);
+        (
+            self.queue.len(),
+            octets.chain(parts).map(|octets| octets.len()).sum(),
+        )
+    }
+}
+
 /// A delivery of which some transfers have been written.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -254,7 +264,6 @@ impl Link {
             local: Local::Offered,
             remote: Remote::Unattached,
             discarding: false,
-            doomed: None,
             unheard: false,
             refused: false,
             snd_settle_mode: attach.snd_settle_mode,
@@ -311,10 +320,15 @@ impl Link {
         }
         self.set_resume(config.resume);
         self.keep = config.keep;
-        self.local = Local::AttachOwed {
-            attach,
-            then: self.doomed.take(),
-        };
+        self.local = Local::AttachOwed { attach, then: None };
+    }
+
+    /// Whether it goes on with deliveries of an earlier attachment.
+    pub(crate) fn resumes(&self) -> bool {
+        match &self.end {
+            End::Sender(sender) => sender.resume.is_some(),
+            End::Receiver(receiver) => !receiver.resume.is_empty(),
+        }
     }
 
     fn set_resume(&mut self, resume: Option<Resume>) {
@@ -403,9 +417,8 @@ impl Link {
     /// Whether both sides take part and neither is leaving.
     pub(crate) fn is_whole(&self) -> bool {
         let staying = match &self.local {
-            Local::Offered => self.doomed.is_none(),
             Local::AttachOwed { then, .. } => then.is_none(),
-            Local::Attached => true,
+            Local::Offered | Local::Attached => true,
             Local::DetachOwed(_) | Local::Detached { .. } => false,
         };
         staying && self.remote == Remote::Attached
@@ -424,14 +437,11 @@ impl Link {
     /// Marks a detach as owed; later calls do not overwrite the first. Answers whether it was new.
     pub(crate) fn detach(&mut self, closed: bool, error: Option<Box<Error>>) -> bool {
         let owed = DetachOwed { closed, error };
+        // An attach that nobody has answered is answered first: the partner waits for both frames.
+        self.decline();
         match &mut self.local {
             Local::AttachOwed { then, .. } if then.is_none() => *then = Some(owed),
             Local::Attached => self.local = Local::DetachOwed(owed),
-            Local::Offered if self.doomed.is_none() => {
-                // Nothing of ours is attached yet: the detach follows the answer.
-                self.doomed = Some(owed);
-                return false;
-            }
             Local::DetachOwed(earlier) if owed.closed => earlier.closed = true,
             _ => return false,
         }

@@ -26,6 +26,7 @@ mod ring;
 mod sasl;
 mod session;
 mod tags;
+mod tally;
 mod violation;
 mod write_buf;
 
@@ -40,6 +41,7 @@ pub(crate) use ring::Ring;
 pub use sasl::{SaslClient, SaslServer};
 pub use session::SessionConfig;
 pub(crate) use session::{missing, wished};
+pub use tally::Tally;
 pub(crate) use violation::condition_of;
 pub use violation::{Scope, Violation};
 pub use write_buf::WriteBuf;

@@ -64,6 +64,7 @@ const ORDERS: &[Order] = &[
             "proto::disposition",
             "proto::resume",
             "proto::fragment",
+            "proto::tally",
             "proto::event",
             "proto::link",
             "proto::session",

@@ -25,6 +25,7 @@ use super::event::{Event, LinkKey, SaslFailure};
 use super::frame::{MIN_MAX_FRAME_SIZE, ProtocolId};
 use super::sasl::{Sasl, SaslClient, SaslServer};
 use super::session::{Session, SessionConfig};
+use super::tally::Tally;
 use super::violation::{Scope, Violation};
 
 /// Which end of the connection this is: who connected speaks first.
@@ -223,6 +224,15 @@ impl Connection {
             Some(Sasl::Client(client)) => client.failure(),
             _ => None,
         }
+    }
+
+    /// What is held at the moment.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for (_, session) in self.sessions.iter() {
+            session.tally(&mut tally);
+        }
+        tally
     }
 
     /// Whether the partner's close has come.

@@ -48,7 +48,11 @@ impl Connection {
 
     /// Detaches a link, or closes it.
     pub fn detach(&mut self, link: LinkKey, closed: bool, error: Option<Box<Error>>) {
-        self.with(link.session, |s, _| s.detach(link.link, closed, error));
+        self.with(link.session, |s, events| {
+            if !s.take_back(link.link, events) {
+                s.detach(link.link, closed, error);
+            }
+        });
     }
 
     /// Forgets the deliveries of a link that is detached and was to keep them. [PRF-23]

@@ -406,7 +406,6 @@ impl Session {
         if by_peer {
             // Where nobody has answered the attach yet, it is answered all the same: the partner
             // waits for both frames before its handle is free. [LNK-07] [LNK-20]
-            link.decline();
             link.detach(detach.closed, None);
             self.owe(key);
         }

@@ -90,6 +90,29 @@ impl Session {
         self.detach(key, true, Some(error));
     }
 
+    /// Takes a link back that has not been attached yet: the partner never hears of it, and the name is
+    /// free at once. Answers whether that was so. One that resumes another goes the long way.
+    pub(crate) fn take_back(&mut self, key: Key, events: &mut VecDeque<Event>) -> bool {
+        let unwritten = |link: &Link| {
+            matches!(link.local, Local::AttachOwed { then: None, .. })
+                && link.remote == Remote::Unattached
+                && link.former.is_none()
+                && !link.resumes()
+                && !matches!(&link.end, End::Sender(sender) if !sender.queue.is_empty())
+        };
+        if !self.links.get(key).is_some_and(unwritten) {
+            return false;
+        }
+        events.push_back(Event::LinkDetached {
+            link: self.name(key),
+            closed: true,
+            error: None,
+            by_peer: false,
+        });
+        self.free_link(key);
+        true
+    }
+
     pub(crate) fn detach(&mut self, key: Key, closed: bool, error: Option<Box<Error>>) {
         let Some(link) = self.links.get_mut(key) else {
             return;

@@ -25,6 +25,7 @@ use super::delivery::{Held, Load, Sent};
 use super::disposition::Dispositions;
 use super::event::LinkKey;
 use super::link::Link;
+use super::tally::Tally;
 use super::violation::Violation;
 
 pub(crate) use transmit::Transmit;
@@ -212,6 +213,23 @@ impl Session {
         session.whole_window = session.window_of(Load::default());
         session.incoming_window = session.open_window();
         session
+    }
+
+    pub(crate) fn tally(&self, tally: &mut Tally) {
+        tally.sessions += 1;
+        tally.links += self.links.len();
+        tally.unsettled_sent += self.sent.len();
+        tally.unsettled_received += self.held.len();
+        tally.received_octets += self.load.octets;
+        let sent = self.sent.iter().map(|(_, sent)| sent.message.payload.len());
+        tally.queued_octets += sent.sum::<usize>();
+        for (_, link) in self.links.iter() {
+            if let super::link::End::Sender(sender) = &link.end {
+                let (messages, octets) = sender.queued();
+                tally.queued += messages;
+                tally.queued_octets += octets;
+            }
+        }
     }
 
     /// The partner's begin. [SES-17] [SES-22]
