@@ -67,7 +67,10 @@ impl Session {
         // An end in good order goes behind what was settled and sent before it.
         let last_words = matches!(self.local, LocalSession::EndOwed(None))
             && self.remote == RemoteSession::Begun;
-        if last_words || !matches!(self.local, LocalSession::EndOwed(_)) {
+        if last_words && self.discarding {
+            // Behind a mistake nothing is counted any more, so that no flow would be right.
+            self.write_dispositions(cx);
+        } else if last_words || !matches!(self.local, LocalSession::EndOwed(_)) {
             let mut owing = std::mem::take(&mut self.owing);
             owing.retain(|key| cx.is_full() || self.write_attach_and_flow(*key, cx));
             self.write_dispositions(cx);
