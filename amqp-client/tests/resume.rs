@@ -10,11 +10,17 @@ use amqp_client::{
 
 /// A client and a listener that are connected to each other.
 async fn pair() -> (Connection, Connection) {
+    pair_with(ConnectionOptions::new()).await
+}
+
+/// The same, with these options on both sides.
+async fn pair_with(options: ConnectionOptions) -> (Connection, Connection) {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    let (client, listener) = (Container::new("client"), Container::new("listener"));
+    let client = Container::new("client");
+    let listener = Container::with_options("listener", options.clone());
     let access = Access::anyone();
     let (client, listener) = tokio::join!(
-        client.connect_stream(ours, ConnectionOptions::new()),
+        client.connect_stream(ours, options),
         listener.accept_stream(theirs, &access),
     );
     (
@@ -216,6 +222,178 @@ async fn a_receiver_resumes_and_the_sender_learns_what_was_decided() {
     assert_eq!(number(&third), 2);
     third.accept();
     for receipt in receipts {
+        assert!(matches!(receipt.await, Ok(Outcome::Accepted(_))));
+    }
+}
+
+/// Frames that hold the tags of some forty deliveries.
+async fn narrow_pair() -> (Connection, Connection) {
+    pair_with(ConnectionOptions::new().max_frame_size(512)).await
+}
+
+/// Lets the listener's end of a link go on as often as the client attaches it; counts how often.
+fn again_and_again(
+    listener: &Connection,
+    resume: impl Fn(IncomingLink) + Send + 'static,
+) -> tokio::task::JoinHandle<usize> {
+    let listener = listener.clone();
+    tokio::spawn(async move {
+        let mut rounds = 0;
+        while let Ok(link) = listener.next_link().await {
+            resume(link);
+            rounds += 1;
+        }
+        rounds
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_with_more_unsettled_deliveries_than_an_attach_holds_resumes() {
+    // tests: [LNK-64] [LNK-62] [RES-04] [RES-01]
+    const MANY: u32 = 300;
+    let (client, listener) = narrow_pair().await;
+    let (sender, receiver) = sending(&client, &listener).await;
+    let mut receipts = Vec::new();
+    for n in 0..MANY {
+        receipts.push(sender.enqueue(message(n)).await.expect("room"));
+    }
+    let mut held = Vec::new();
+    for n in 0..MANY - 50 {
+        let delivery = receiver.recv().await.expect("a delivery");
+        assert_eq!(number(&delivery), n);
+        held.push(delivery);
+    }
+    sender.detach().await.expect("detached");
+    // Some are decided while the link is detached, and some come new.
+    held[..20].iter().for_each(|delivery| delivery.accept());
+    for n in MANY..MANY + 10 {
+        receipts.push(sender.enqueue(message(n)).await.expect("room"));
+    }
+    let session = client.create_session(SessionOptions::new()).await;
+    let session = session.expect("a session");
+    let theirs = receiver.clone();
+    let rounds = again_and_again(&listener, move |link| {
+        link.resume_receiver(&theirs).expect("it can be resumed");
+    });
+    sender.resume(&session, false).await.expect("resumed");
+    for n in MANY + 10..MANY + 20 {
+        receipts.push(sender.enqueue(message(n)).await.expect("room"));
+    }
+    let decide = async {
+        // Slowly, and not in order.
+        for delivery in held[20..].iter().rev() {
+            tokio::task::yield_now().await;
+            delivery.accept();
+        }
+        for n in MANY - 50..MANY + 20 {
+            let delivery = receiver.recv().await.expect("a delivery");
+            assert_eq!(number(&delivery), n, "nothing is lost, nothing comes twice");
+            delivery.accept();
+        }
+    };
+    let settled = async {
+        for receipt in receipts {
+            assert!(matches!(receipt.await, Ok(Outcome::Accepted(_))));
+        }
+    };
+    tokio::join!(decide, settled);
+    client.close().await.expect("closed");
+    let rounds = rounds.await.expect("it ends with the connection");
+    assert!((3..60).contains(&rounds), "{rounds}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_with_more_unsettled_deliveries_than_an_attach_holds_resumes() {
+    // tests: [LNK-64] [LNK-62] [RES-04] [RES-03]
+    const MANY: u32 = 300;
+    let (client, listener) = narrow_pair().await;
+    let options = ReceiverOptions::new().name("link").resumable();
+    let (receiver, link) = tokio::join!(client.create_receiver_with("q", options), async {
+        accept(listener.next_link().await.expect("a link"))
+    });
+    let receiver = receiver.expect("attached");
+    let Link::Sender(sender) = link else {
+        panic!("the peer receives")
+    };
+    let mut receipts = Vec::new();
+    for n in 0..MANY {
+        receipts.push(sender.enqueue(message(n)).await.expect("room"));
+    }
+    let mut held = Vec::new();
+    for _ in 0..MANY {
+        held.push(receiver.recv().await.expect("a delivery"));
+    }
+    receiver.detach().await.expect("detached");
+    held[..20].iter().for_each(|delivery| delivery.accept());
+    let session = client.create_session(SessionOptions::new()).await;
+    let session = session.expect("a session");
+    let theirs = sender.clone();
+    let rounds = again_and_again(&listener, move |link| {
+        link.resume_sender(&theirs, false)
+            .expect("it can be resumed");
+    });
+    receiver.resume(&session).await.expect("resumed");
+    for n in MANY..MANY + 10 {
+        receipts.push(sender.enqueue(message(n)).await.expect("room"));
+    }
+    let decide = async {
+        for delivery in held[20..].iter().rev() {
+            tokio::task::yield_now().await;
+            delivery.accept();
+        }
+        for n in MANY..MANY + 10 {
+            let delivery = receiver.recv().await.expect("a delivery");
+            assert_eq!(number(&delivery), n);
+            delivery.accept();
+        }
+    };
+    let settled = async {
+        for receipt in receipts {
+            assert!(matches!(receipt.await, Ok(Outcome::Accepted(_))));
+        }
+    };
+    tokio::join!(decide, settled);
+    client.close().await.expect("closed");
+    let rounds = rounds.await.expect("it ends with the connection");
+    assert!((3..60).contains(&rounds), "{rounds}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_resume_is_told_too_much_once_and_then_nothing() {
+    // tests: [LNK-64]
+    let (client, listener) = narrow_pair().await;
+    let (sender, receiver) = sending(&client, &listener).await;
+    let mut receipts = Vec::new();
+    for n in 0..200 {
+        receipts.push(sender.enqueue(message(n)).await.expect("room"));
+    }
+    sender.flush().await.expect("sent");
+    sender.detach().await.expect("detached");
+    drop(receiver);
+    let session = client.create_session(SessionOptions::new()).await;
+    let session = session.expect("a session");
+    let attached = tokio::spawn(async move {
+        // Every attach is answered without a map.
+        let mut last = None;
+        for told in [true, false] {
+            let link = listener.next_link().await.expect("a link");
+            assert_eq!(link.attach().unsettled.is_some(), told);
+            assert_eq!(link.attach().incomplete_unsettled, told);
+            let mut answer = link.answer();
+            answer.unsettled = None;
+            last = Some(link.accept_as(answer, AcceptOptions::default()));
+        }
+        match last {
+            Some(Link::Receiver(receiver)) => receiver,
+            other => panic!("{other:?}"),
+        }
+    });
+    sender.resume(&session, true).await.expect("resumed");
+    let receiver = attached.await.expect("both attaches came");
+    for (n, receipt) in receipts.into_iter().enumerate() {
+        let delivery = receiver.recv().await.expect("it comes again");
+        assert_eq!(number(&delivery), n as u32);
+        delivery.accept();
         assert!(matches!(receipt.await, Ok(Outcome::Accepted(_))));
     }
 }

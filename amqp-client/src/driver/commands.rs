@@ -7,7 +7,8 @@ use amqp_types::transport::Attach;
 use super::receiver::Settlement;
 use super::stats::waits;
 use super::{
-    AttachOrder, Command, Driver, LinkEntry, LinkShared, Notice, SessionEntry, SessionShared,
+    Again, AttachOrder, Command, Driver, LinkEntry, LinkShared, Notice, ReceiverShared,
+    SessionEntry, SessionShared,
 };
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::proto::{Key, LinkKey, Load};
@@ -40,34 +41,7 @@ impl Driver {
                     self.engine.stream(key, seq, part, end);
                 }
             }
-            Command::Inbox(link) => {
-                let mut work = std::mem::take(&mut self.work);
-                if let Some(key) = link.take_work(&mut work) {
-                    for Settlement {
-                        id,
-                        up_to,
-                        settled,
-                        state,
-                    } in work.settlements.drain(..)
-                    {
-                        match state {
-                            Some(state) if up_to => {
-                                self.engine.settle_up_to(key, id, &state, settled)
-                            }
-                            state => self.engine.settle(key.session, id, state, settled),
-                        }
-                    }
-                    if work.load != Load::default() {
-                        self.engine.taken(key, work.load);
-                    }
-                    if work.consumed > 0 {
-                        self.engine.consumed(key, work.consumed);
-                    }
-                }
-                work.settlements.clear();
-                (work.load, work.consumed) = (Load::default(), 0);
-                self.work = work;
-            }
+            Command::Inbox(link) => self.take_inbox(&link),
             Command::Begin {
                 session,
                 config,
@@ -217,8 +191,36 @@ impl Driver {
         }
     }
 
+    /// What a receiver's application has done since the last time.
+    pub(super) fn take_inbox(&mut self, link: &ReceiverShared) {
+        let mut work = std::mem::take(&mut self.work);
+        if let Some(key) = link.take_work(&mut work) {
+            for Settlement {
+                id,
+                up_to,
+                settled,
+                state,
+            } in work.settlements.drain(..)
+            {
+                match state {
+                    Some(state) if up_to => self.engine.settle_up_to(key, id, &state, settled),
+                    state => self.engine.settle(key.session, id, state, settled),
+                }
+            }
+            if work.load != Load::default() {
+                self.engine.taken(key, work.load);
+            }
+            if work.consumed > 0 {
+                self.engine.consumed(key, work.consumed);
+            }
+        }
+        work.settlements.clear();
+        (work.load, work.consumed) = (Load::default(), 0);
+        self.work = work;
+    }
+
     /// A detached link is attached again: under a new key, in its session or another one.
-    fn leaves(&mut self, link: &LinkShared, session: Key) {
+    pub(super) fn leaves(&mut self, link: &LinkShared, session: Key) {
         if let Some(former) = link.detached()
             && self.suspended.remove(&former).is_some()
             && former.session != session
@@ -244,6 +246,7 @@ impl Driver {
             attach,
             config,
         } = order;
+        let again = Again::of(&config);
         let key = session.key().and_then(|key| {
             self.leaves(&shared, key);
             self.engine.attach(key, attach, config)
@@ -258,6 +261,7 @@ impl Driver {
                     closing: false,
                     stream: None,
                     drained: Vec::new(),
+                    again,
                 };
                 self.links.insert(key, entry);
             }

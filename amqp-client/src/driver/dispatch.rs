@@ -212,6 +212,22 @@ impl Driver {
                     sender.unknown(seq);
                 }
             }
+            Event::Partial { link } => {
+                if let Some(sender) = self.sender(link) {
+                    sender.hold();
+                }
+            }
+            Event::Absent { link, seq } => {
+                if let Some(sender) = self.sender(link) {
+                    sender.absent(seq);
+                }
+            }
+            Event::RoundOver {
+                link,
+                told,
+                resumes,
+                progress,
+            } => self.round_over(link, told, resumes, progress),
             Event::Resumed { link, tag, id } => {
                 if let Some(receiver) = self.receiver(link) {
                     receiver.resumed(&tag, id);

@@ -27,6 +27,10 @@ impl Driver {
             // The reason comes in the detach that follows. [LNK-09]
             return;
         }
+        let turned = entry
+            .again
+            .as_mut()
+            .is_some_and(|again| std::mem::take(&mut again.turning));
         entry.shared.attached(Arc::new((*attach).clone()));
         let shared = entry.shared.clone();
         if let Some(reply) = entry.attached.take()
@@ -36,7 +40,9 @@ impl Driver {
             let closed = !shared.is_resumable();
             self.engine.detach(link, closed, None);
         }
-        self.notice(|| Notice::LinkAttached(shared));
+        if !turned {
+            self.notice(|| Notice::LinkAttached(shared));
+        }
     }
 
     pub(super) fn link_offered(&mut self, link: LinkKey, attach: Box<Attach>) {
@@ -66,6 +72,7 @@ impl Driver {
             closing: false,
             stream: None,
             drained: Vec::new(),
+            again: None,
         };
         self.links.insert(link, entry);
         let offer = Offer {
@@ -98,6 +105,16 @@ impl Driver {
             offers.withdraw(link);
         }
         let local = !by_peer && error.is_none();
+        let turning = entry.again.as_ref().is_some_and(|again| again.turning);
+        if turning && local && !closed && !entry.closing && entry.detached.is_empty() {
+            // [LNK-64]
+            entry.shared.turn();
+            self.suspended.insert(link, entry.shared.clone());
+            if let Some(again) = entry.again {
+                self.attach_round(link, entry.shared, again);
+            }
+            return;
+        }
         let reason = if local {
             Error::closed_locally(ErrorScope::Link)
         } else {
@@ -123,7 +140,8 @@ impl Driver {
         .link_closed(closed);
         // What is left of a link is kept when only the link is gone, not its terminus; an attach
         // that was refused leaves things as they were.
-        let for_good = (closed || entry.closing) && entry.attached.is_none();
+        let attaching = entry.attached.is_some() || (turning && !entry.closing);
+        let for_good = (closed || entry.closing) && !attaching;
         entry.shared.finish(&reason, for_good);
         if entry.shared.detached() == Some(link) {
             self.suspended.insert(link, entry.shared.clone());

@@ -20,6 +20,8 @@ pub(crate) enum Status {
     /// The peer has not answered the attach.
     Attaching,
     Attached,
+    /// The link is attached to sort out what is unsettled, and nothing else. [LNK-64]
+    Partial,
     /// The link is detached, but what is unsettled is kept for it to be attached again.
     Suspended(Error),
     Over(Error),
@@ -102,6 +104,14 @@ impl LinkShared {
         match self {
             Self::Sender(link) => link.detached(),
             Self::Receiver(link) => link.detached(),
+        }
+    }
+
+    /// The link is detached, to be attached again at once.
+    pub(super) fn turn(&self) {
+        match self {
+            Self::Sender(link) => link.turn(),
+            Self::Receiver(link) => link.turned(),
         }
     }
 

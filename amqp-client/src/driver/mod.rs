@@ -21,8 +21,10 @@ mod names;
 mod notice;
 mod offers;
 mod outcomes;
+mod reattach;
 mod receiver;
 mod report;
+mod rounds;
 mod sender;
 mod session;
 mod stats;
@@ -57,6 +59,7 @@ pub(crate) use notice::{Notice, Tap, Unheard};
 pub(crate) use offers::{Offer, Offers};
 pub(crate) use receiver::ReceiverShared;
 pub(crate) use report::Report;
+use rounds::Again;
 pub(crate) use sender::{Refusal, Room, SendOptions, SenderShared, Ticket};
 pub(crate) use session::SessionShared;
 pub use stats::ConnectionStats;
@@ -174,6 +177,8 @@ struct LinkEntry {
     /// tells the reader that the rest is not coming.
     stream: Option<PartWriter>,
     drained: Vec<Reply<()>>,
+    /// What a link is attached again with by itself, until nothing of it is left out. [LNK-64]
+    again: Option<Again>,
 }
 
 impl Driver {

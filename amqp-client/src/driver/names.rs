@@ -175,7 +175,10 @@ impl Known {
             Self::Sender(link) => LinkShared::Sender(link.upgrade()?),
             Self::Receiver(link) => LinkShared::Receiver(link.upgrade()?),
         };
-        let attached = matches!(link.status(), Status::Attaching | Status::Attached);
+        let attached = matches!(
+            link.status(),
+            Status::Attaching | Status::Attached | Status::Partial
+        );
         (attached && !link.is_leaving()).then_some(link)
     }
 }

@@ -3,7 +3,7 @@
 //! Decides what the engine's events mean to whoever waits for them. The users' side is
 //! [`super::sender`]. Sections 2.6.12, 2.6.13.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -23,20 +23,52 @@ impl SenderShared {
         let mut state = self.lock();
         state.key = Some(key);
         state.detached = None;
-        if !state.outbox.is_empty() && !state.scheduled {
+        self.release_outbox(&mut state);
+    }
+
+    fn release_outbox(self: &Arc<Self>, state: &mut SenderState) {
+        if !state.outbox.is_empty() && !state.scheduled && !state.holding && state.key.is_some() {
             state.scheduled = true;
             state.connection.push(Command::Outbox(self.clone()));
         }
     }
 
-    pub(crate) fn attached(&self, remote: Arc<Attach>) {
+    /// Nothing new goes out in this attachment: not all that is unsettled was told. [LNK-64]
+    pub(crate) fn hold(&self) {
+        self.lock().status = Status::Partial;
+    }
+
+    /// The peer knows nothing of a message: it goes out as a new one as soon as that is allowed.
+    pub(crate) fn absent(&self, seq: u64) {
+        self.lock().absent.insert(seq);
+    }
+
+    /// The link is detached, to be attached again at once: what is kept goes on in the next attachment.
+    pub(super) fn turn(&self) {
+        let mut state = self.lock();
+        state.detached = state.key.take().or(state.detached);
+        state.scheduled = false;
+        state.credit = 0;
+        state.note_reached();
+        let SenderState { outbox, .. } = &mut *state;
+        outbox.retain(|message| message.settled || message.stream);
+        state.status = Status::Suspended(Error::closed_locally(ErrorScope::Link));
+    }
+
+    pub(crate) fn attached(self: &Arc<Self>, remote: Arc<Attach>) {
         let mut state = self.lock();
         state.default_outcome = match &remote.source {
             Some(SourceArchetype::Source(source)) => source.default_outcome.clone(),
             _ => None,
         };
         state.remote = Some(remote);
-        state.status = Status::Attached;
+        if !matches!(state.status, Status::Partial) {
+            state.status = Status::Attached;
+            state.holding = false;
+            // From now on they may arrive.
+            state.absent = HashSet::new();
+            self.release_outbox(&mut state);
+        }
     }
 
     /// Takes what was enqueued since the last time, in exchange for an empty vector.

@@ -16,13 +16,13 @@ use super::link::{Status, Template};
 use super::report::Report;
 use super::stream::{PartReader, PartWriter};
 use crate::error::Error;
-use crate::proto::{Incoming, LinkKey, Load, Outstanding, Resume, Ring, Tag};
+use crate::proto::{Incoming, LinkKey, Load, Ring, Tag};
 
 #[derive(Debug)]
 pub(crate) struct ReceiverShared {
     pub(crate) name: amqp_types::Str,
     /// Whether its handles have let go of it, or detach it: its name is free for another link.
-    leaving: AtomicBool,
+    pub(super) leaving: AtomicBool,
     /// How many deliveries may be taken before the driver is told.
     report: u32,
     pub(super) template: Template,
@@ -45,14 +45,16 @@ pub(super) struct ReceiverState {
     pub(super) reports: HashMap<u32, Arc<Report>>,
     pub(super) key: Option<LinkKey>,
     /// The key of the last attachment, while the link is suspended.
-    detached: Option<LinkKey>,
+    pub(super) detached: Option<LinkKey>,
     pub(super) status: Status,
-    remote: Option<Arc<Attach>>,
+    pub(super) remote: Option<Arc<Attach>>,
     queue: VecDeque<Incoming>,
     /// Deliveries that have begun to arrive, on a link that reads while they do.
     streams: VecDeque<PartReader>,
-    scheduled: bool,
-    work: ReceiverWork,
+    pub(super) scheduled: bool,
+    /// Whether the link is about to be detached and attached again: outcomes wait for that.
+    pub(super) turning: bool,
+    pub(super) work: ReceiverWork,
 }
 
 /// A delivery, and what its sender says of it where that is kept.
@@ -64,7 +66,7 @@ pub(super) struct Open {
     /// Its delivery-id now; `None` until the sender has resumed it.
     pub(super) id: Option<u32>,
     /// The outcome, once the application has decided.
-    decided: Option<DeliveryState>,
+    pub(super) decided: Option<DeliveryState>,
     /// Who is told what its sender says.
     pub(super) report: Option<Arc<Report>>,
 }
@@ -113,6 +115,7 @@ impl ReceiverShared {
                 queue: VecDeque::new(),
                 streams: VecDeque::new(),
                 scheduled: false,
+                turning: false,
                 work: ReceiverWork::default(),
             }),
             arrived: Notify::new(),
@@ -222,7 +225,7 @@ impl ReceiverShared {
                 let now = open.id;
                 open.decided = Some(outcome.clone());
                 match now {
-                    Some(id) if state.key.is_some() => {
+                    Some(id) if state.key.is_some() && !state.turning => {
                         if settled {
                             state.outstanding.remove(tag);
                             state.tags.remove(id);
@@ -243,6 +246,10 @@ impl ReceiverShared {
     /// Reports one outcome for every delivery up to one that has none.
     pub(crate) fn settle_up_to(self: &Arc<Self>, last: u32, outcome: DeliveryState, settled: bool) {
         let mut state = self.lock();
+        if self.template.resumable && (state.key.is_none() || state.turning) {
+            state.decide_up_to(last, &outcome);
+            return;
+        }
         if state.key.is_none() {
             return;
         }
@@ -275,7 +282,7 @@ impl ReceiverShared {
         self.schedule(&mut state);
     }
 
-    fn schedule(self: &Arc<Self>, state: &mut ReceiverState) {
+    pub(super) fn schedule(self: &Arc<Self>, state: &mut ReceiverState) {
         if !state.scheduled && state.key.is_some() {
             state.scheduled = true;
             state.connection.push(Command::Inbox(self.clone()));
@@ -306,69 +313,6 @@ impl ReceiverShared {
     /// The connection that the link belongs to now.
     pub(crate) fn connection(&self) -> Arc<ConnectionShared> {
         self.lock().connection.clone()
-    }
-
-    /// Moves a suspended link to a connection: what to attach it with, and what is left of it.
-    pub(crate) fn resume(
-        &self,
-        connection: Arc<ConnectionShared>,
-        tell: bool,
-    ) -> Result<(Box<Attach>, Option<Resume>), Error> {
-        let mut state = self.lock();
-        match &state.status {
-            Status::Suspended(_) => {}
-            Status::Over(error) => return Err(error.clone()),
-            Status::Attaching | Status::Attached => {
-                return Err(Error::configuration("the link is attached"));
-            }
-        }
-        state.status = Status::Attaching;
-        self.leaving.store(false, Ordering::Release);
-        let former = std::mem::replace(&mut state.connection, connection);
-        if !Arc::ptr_eq(&former, &state.connection)
-            && let Some(detached) = state.detached.take()
-        {
-            former.push(Command::Forget(detached));
-        }
-        state.tags = Ring::default();
-        state.reports = HashMap::new();
-        let outstanding = state.outstanding.iter().map(|(tag, open)| Outstanding {
-            tag: *tag,
-            state: open.decided.clone(),
-        });
-        let resume = Resume::Receiver(outstanding.collect());
-        if !tell {
-            // Without a map the sender sends again what is open here.
-            state.outstanding = HashMap::new();
-        }
-        let attach = self.template.again(state.remote.as_ref());
-        Ok((Box::new(attach), tell.then_some(resume)))
-    }
-
-    /// The sender has resumed a delivery under this id, or knows nothing of it any more.
-    pub(crate) fn resumed(self: &Arc<Self>, tag: &Tag, id: Option<u32>) {
-        let mut state = self.lock();
-        let Some(id) = id else {
-            if let Some(report) = state.outstanding.remove(tag).and_then(|open| open.report) {
-                report.tell(None, true);
-            }
-            return;
-        };
-        if let Some(open) = state.outstanding.get_mut(tag) {
-            open.id = Some(id);
-            let decided = open.decided.clone();
-            let report = open.report.clone();
-            state.tags.push(id, *tag);
-            state.reports.extend(report.map(|report| (id, report)));
-            if let Some(outcome) = decided {
-                // It was decided while the attach was under way.
-                state.outstanding.remove(tag);
-                state.tags.remove(id);
-                state.settled_here(id);
-                state.report(id, Some(outcome), true);
-                self.schedule(&mut state);
-            }
-        }
     }
 
     pub(crate) fn remote(&self) -> Option<Arc<Attach>> {
@@ -460,7 +404,7 @@ impl ReceiverShared {
 }
 
 impl ReceiverState {
-    fn report(&mut self, id: u32, state: Option<DeliveryState>, settled: bool) {
+    pub(super) fn report(&mut self, id: u32, state: Option<DeliveryState>, settled: bool) {
         self.work.settlements.push(Settlement {
             id,
             up_to: false,

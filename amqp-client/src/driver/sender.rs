@@ -4,7 +4,7 @@
 //! without an allocation for each. What can be waited for is in
 //! `waits`; credit and windows are the engine's. Sections 2.6.7, 2.6.12.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -62,6 +62,10 @@ pub(super) struct SenderState {
     pub(super) remote: Option<Arc<Attach>>,
     pub(super) chunk: BytesMut,
     pub(super) outbox: Vec<Outgoing>,
+    /// Whether the outbox waits until it is sorted out what is unsettled.
+    pub(super) holding: bool,
+    /// Messages that were sent and of which the peer knows nothing: they are sent again.
+    pub(super) absent: HashSet<u64>,
     pub(super) scheduled: bool,
     pub(super) receipts: Ring<Slot>,
     /// The last state that was reported of a message that is not settled, and the number of the report.
@@ -154,6 +158,8 @@ impl SenderShared {
                 remote: None,
                 chunk: BytesMut::new(),
                 outbox: Vec::new(),
+                holding: false,
+                absent: HashSet::new(),
                 scheduled: false,
                 receipts: Ring::default(),
                 updates: HashMap::new(),
@@ -255,7 +261,7 @@ impl SenderShared {
             settled: options.settled,
             ordinal: state.enqueued,
         };
-        if !state.scheduled && state.key.is_some() {
+        if !state.scheduled && state.key.is_some() && !state.holding {
             state.scheduled = true;
             state.connection.push(Command::Outbox(self.clone()));
         }
@@ -372,7 +378,7 @@ impl SenderShared {
         match &state.status {
             Status::Suspended(_) => {}
             Status::Over(error) => return Err(error.clone()),
-            Status::Attaching | Status::Attached => {
+            Status::Attaching | Status::Attached | Status::Partial => {
                 return Err(Error::configuration("the link is attached"));
             }
         }
@@ -384,12 +390,13 @@ impl SenderShared {
         {
             former.push(Command::Forget(detached));
         }
+        state.holding = true;
         let reached = state.reached;
         let unsettled: Vec<Unsettled> = state
             .kept
             .iter()
             .map(|(_, message)| Unsettled {
-                transmitted: message.seq < reached,
+                transmitted: message.seq < reached && !state.absent.contains(&message.seq),
                 message: message.clone(),
                 // An outcome settles a delivery here; until then the source has no state. [RES-16]
                 state: None,

@@ -372,6 +372,10 @@ impl Sender {
     /// arrives twice when the peer resumes links. With a peer that does not, unsettled messages are
     /// sent again when `resend` says so, and otherwise their receipts end in an error. Section 2.6.13.
     ///
+    /// More unsettled deliveries than fit into one attach are told in parts: the link is attached at once,
+    /// detached and attached again by itself while they are settled, and carries new messages once all
+    /// the rest has been told. The listener's side takes the link up each time. [LNK-64]
+    ///
     /// # Errors
     /// Configuration when the link is attached; what the peer says when it refuses: the link can be
     /// resumed again then. A peer that knows no resumption may end the session over it, as RabbitMQ

@@ -303,6 +303,7 @@ impl IncomingLink {
                     resume: None,
                     streaming: options.streaming,
                     keep: options.resumable,
+                    tell_from: 0,
                 },
             },
         });

@@ -115,6 +115,11 @@ pub enum TransferKind {
 }
 
 impl Outgoing {
+    /// Whether it is one of an earlier attachment.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.kind != TransferKind::New
+    }
+
     /// The tag that goes on the wire.
     pub(crate) fn wire_tag(&self) -> Tag {
         self.tag

@@ -204,6 +204,31 @@ pub enum Event {
         /// The sender's name for the delivery.
         seq: u64,
     },
+    /// The attaches did not tell of all unsettled deliveries: until the link has been attached again
+    /// with nothing left out, nothing new is sent. Section 2.7.3.
+    Partial {
+        /// The link.
+        link: LinkKey,
+    },
+    /// On such a link: the receiver knows nothing of a delivery, which is to be sent as a new one.
+    Absent {
+        /// The link.
+        link: LinkKey,
+        /// The sender's name for the delivery.
+        seq: u64,
+    },
+    /// On such a link, if it is one of ours: enough has been sorted out, and it is to be detached and
+    /// attached again. Section 2.6.13.
+    RoundOver {
+        /// The link.
+        link: LinkKey,
+        /// How many deliveries our attach told of; 0 for all.
+        told: usize,
+        /// Whether the partner resumes links.
+        resumes: bool,
+        /// Whether anything was sorted out.
+        progress: bool,
+    },
     /// A delivery of an earlier attachment is under way again. Section 2.6.13.
     Resumed {
         /// The link.

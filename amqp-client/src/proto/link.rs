@@ -17,6 +17,7 @@ use super::arena::Key;
 use super::credit::{ReceiverCredit, SenderCredit};
 use super::delivery::{Assembly, Load, Outgoing, StreamEnd, Tag};
 use super::resume::{Outstanding, Unsettled, UnsettledMap};
+use super::round::Round;
 use super::tags::Tags;
 
 /// How far our side of a link has come.
@@ -81,6 +82,10 @@ pub(crate) struct Link {
     pub(crate) told: Told,
     /// Whether the link stands in the session's list of links that owe frames.
     pub(crate) listed: bool,
+    /// The deliveries of which our attach told, where there were too many for it. [LNK-64]
+    pub(crate) partial: Option<HashSet<Tag>>,
+    /// What is to be sorted out before the link carries new deliveries. [LNK-64]
+    pub(crate) round: Option<Box<Round>>,
     /// A link of the same name that has to be gone before this one is attached.
     pub(crate) after: Option<Key>,
     /// What the attach of the partner that began the link had in octets; 0 for a link of ours.
@@ -123,6 +128,8 @@ pub struct LinkConfig {
     pub streaming: bool,
     /// Deliveries of an earlier attachment, where there was one.
     pub resume: Option<Resume>,
+    /// With which of them the unsettled map begins, where not all of them fit into an attach.
+    pub tell_from: usize,
     /// Whether a detach that does not close leaves the deliveries known, so that what the partner says
     /// of them still counts, until the link is attached again or `forget` is called. [PRF-23]
     pub keep: bool,
@@ -273,6 +280,8 @@ impl Link {
             echo: false,
             told: Told::default(),
             listed: false,
+            partial: None,
+            round: None,
             after: None,
             octets: 0,
             keep: config.keep,

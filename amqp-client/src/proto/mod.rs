@@ -23,6 +23,7 @@ mod frame;
 mod link;
 mod resume;
 mod ring;
+mod round;
 mod sasl;
 mod session;
 mod tags;

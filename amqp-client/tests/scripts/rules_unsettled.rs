@@ -1,14 +1,17 @@
 //! Rules of deliveries that outlive an attachment, and of the names that tell them apart. Sections
 //! 2.6.4, 2.6.12, 2.6.13, 2.7.6.
 
-use amqp_client::proto::{Event, Key, LinkConfig, LinkKey, Resume, SessionConfig, Unsettled};
+use amqp_client::proto::{
+    Event, Key, LinkConfig, LinkKey, Outstanding, Resume, SessionConfig, Tag, Unsettled,
+};
+use amqp_client::types::Map;
 use amqp_client::types::messaging::{Accepted, DeliveryState};
 use amqp_client::types::transport::{
-    DeliveryNumber, DeliveryTag, Detach, Disposition, ErrorCondition, Handle, ReceiverSettleMode,
-    Role, Transfer,
+    DeliveryNumber, DeliveryTag, Detach, Disposition, ErrorCondition, Handle, Open,
+    ReceiverSettleMode, Role, Transfer,
 };
 
-use crate::support::{Peer, attach, config, first_transfer, message, outgoing};
+use crate::support::{Peer, attach, begin, config, first_transfer, message, outgoing};
 
 fn accepted() -> DeliveryState {
     Accepted::default().into()
@@ -261,4 +264,144 @@ fn a_delivery_that_comes_settled_takes_no_tag_from_anybody() {
         peer.transfer(0, transfer, &message("m"));
     }
     assert_eq!((peer.app.messages.len(), peer.engine.counts().1), (3, 1));
+}
+
+/// A client whose peer takes frames of 512 octets, with a link that has many deliveries unsettled.
+fn narrow() -> (Peer, Key) {
+    let mut open = Open::new("peer");
+    open.max_frame_size = 512;
+    let mut peer = Peer::client_opened(config(), open);
+    let session = peer
+        .engine
+        .begin(SessionConfig::default())
+        .expect("a channel");
+    peer.turn();
+    let (channel, _) = peer.begin();
+    let mut answer = begin(0);
+    answer.remote_channel = Some(channel);
+    peer.send(0, answer);
+    (peer, session)
+}
+
+fn map(tags: impl IntoIterator<Item = u64>) -> Map<DeliveryTag, Option<DeliveryState>> {
+    let tag = |n| DeliveryTag::try_from(Tag::from_counter(n).as_bytes().to_vec()).ok();
+    let pairs = tags.into_iter().filter_map(tag).map(|tag| (tag, None));
+    Map::from_pairs(pairs.collect()).expect("tags are unique")
+}
+
+#[test]
+fn a_sender_that_can_not_tell_all_says_so_and_sends_nothing_new() {
+    // tests: [LNK-64] [LNK-60]
+    let (mut peer, session) = narrow();
+    let unsettled = (0..200).map(|seq| Unsettled {
+        message: outgoing(seq, false),
+        state: None,
+        transmitted: true,
+    });
+    let resumed = LinkConfig {
+        resume: Some(Resume::Sender {
+            unsettled: unsettled.collect(),
+            resend: true,
+            tell: true,
+        }),
+        ..keeping()
+    };
+    let mine = Box::new(attach("A", 0, Role::Sender));
+    let link = peer
+        .engine
+        .attach(session, mine, resumed)
+        .expect("a handle");
+    peer.engine.send(link, [outgoing(200, false)]);
+    peer.turn();
+    assert!(peer.largest <= 512);
+    let told = peer.attach();
+    assert!(told.incomplete_unsettled);
+    let told = told.unsettled.expect("a map").len();
+    assert!((10..200).contains(&told), "{told}");
+    // The peer has two of them, of which one was told; it has all of its own map in the attach.
+    let mut answer = attach("A", 0, Role::Receiver);
+    answer.unsettled = Some(map([0, 199]));
+    peer.send(0, answer);
+    peer.grant(0, 1000);
+    for seq in [0, 199] {
+        let (transfer, payload) = peer.transfer_frame();
+        assert!(transfer.resume);
+        assert_eq!(payload[..], message(&format!("m{seq}"))[..]);
+    }
+    peer.quiet();
+    let absent = peer.count(|event| matches!(event, Event::Absent { .. }));
+    assert_eq!(absent, 198, "those have to be sent anew");
+    let over = |event: &Event| matches!(event, Event::RoundOver { progress: true, .. });
+    assert_eq!(peer.count(over), 1, "the rest fits into an attach");
+}
+
+#[test]
+fn a_sender_takes_nothing_from_what_an_incomplete_map_does_not_name() {
+    // tests: [LNK-64]
+    let (mut peer, session) = narrow();
+    let unsettled = (0..3).map(|seq| Unsettled {
+        message: outgoing(seq, false),
+        state: None,
+        transmitted: seq < 2,
+    });
+    let resumed = LinkConfig {
+        resume: Some(Resume::Sender {
+            unsettled: unsettled.collect(),
+            resend: true,
+            tell: true,
+        }),
+        ..keeping()
+    };
+    let mine = Box::new(attach("A", 0, Role::Sender));
+    peer.engine
+        .attach(session, mine, resumed)
+        .expect("a handle");
+    peer.turn();
+    assert!(!peer.attach().incomplete_unsettled);
+    let mut answer = attach("A", 0, Role::Receiver);
+    answer.unsettled = Some(map([1]));
+    answer.incomplete_unsettled = true;
+    peer.send(0, answer);
+    peer.grant(0, 10);
+    let (transfer, payload) = peer.transfer_frame();
+    assert_eq!((transfer.resume, &payload[..]), (true, &message("m1")[..]));
+    peer.quiet();
+    assert_eq!(peer.count(|event| matches!(event, Event::Absent { .. })), 0);
+    let over = |event: &Event| matches!(event, Event::RoundOver { .. });
+    assert_eq!(peer.count(over), 0);
+    peer.send(0, settles(Role::Receiver, 0, 0));
+    assert_eq!(peer.count(over), 1, "all that was told is settled");
+}
+
+#[test]
+fn a_receiver_that_can_not_tell_all_takes_nothing_new() {
+    // tests: [LNK-64]
+    let (mut peer, session) = narrow();
+    let outstanding = (0..200).map(|seq| Outstanding {
+        tag: Tag::from_counter(seq),
+        state: None,
+    });
+    let resumed = LinkConfig {
+        resume: Some(Resume::Receiver(outstanding.collect())),
+        ..keeping()
+    };
+    let mine = Box::new(attach("A", 0, Role::Receiver));
+    peer.engine
+        .attach(session, mine, resumed)
+        .expect("a handle");
+    peer.turn();
+    assert!(peer.attach().incomplete_unsettled);
+    let mut answer = attach("A", 0, Role::Sender);
+    answer.unsettled = Some(map([0]));
+    peer.send(0, answer);
+    let settled = |event: &Event| matches!(event, Event::Resumed { id: None, .. });
+    assert_eq!(peer.count(settled), 199, "the sender knows one alone");
+    peer.forget();
+    let mut resumed = tagged(0, 0);
+    resumed.resume = true;
+    peer.transfer(0, resumed, &message("m0"));
+    peer.skip_flows();
+    peer.quiet();
+    peer.transfer(0, tagged(1, 201), &message("new"));
+    peer.detached_with(&[ErrorCondition::IllegalState]);
 }

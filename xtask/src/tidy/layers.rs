@@ -61,6 +61,7 @@ const ORDERS: &[Order] = &[
             "proto::credit",
             "proto::delivery",
             "proto::tags",
+            "proto::round",
             "proto::disposition",
             "proto::resume",
             "proto::fragment",

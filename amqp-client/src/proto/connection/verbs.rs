@@ -34,8 +34,9 @@ impl Connection {
 
     /// Accepts a link that the partner attached.
     pub fn accept_link(&mut self, link: LinkKey, attach: Box<Attach>, config: LinkConfig) {
+        let max_frame = self.limits.max_frame_size as usize;
         self.with(link.session, |s, events| {
-            s.accept_link(link.link, attach, config, events)
+            s.accept_link(link.link, attach, config, max_frame, events)
         });
     }
 

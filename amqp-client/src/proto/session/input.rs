@@ -275,6 +275,7 @@ impl Session {
             Role::Receiver => {
                 let owed = &mut self.sent_dispositions;
                 let links = &self.links;
+                let mut sorted_out = Vec::new();
                 self.sent.drain_range(first, last, |id, sent| {
                     let seq = sent.message.seq;
                     let state = copy();
@@ -298,6 +299,12 @@ impl Session {
                         // The receiver waits for us to settle. [LNK-48]
                         owed.push(id, true, state.clone());
                     }
+                    if links
+                        .get(sent.link)
+                        .is_some_and(|link| link.round.is_some())
+                    {
+                        sorted_out.push(sent.link);
+                    }
                     events.push_back(Event::Settled {
                         link: name(sent.link),
                         seq,
@@ -305,11 +312,15 @@ impl Session {
                     });
                     true
                 });
+                for link in sorted_out {
+                    self.settle_in_round(link);
+                }
             }
             Role::Sender => {
                 let links = &mut self.links;
                 let owed = &mut self.received_dispositions;
                 let mut done = Vec::new();
+                let mut sorted_out = Vec::new();
                 self.held.drain_range(first, last, |id, held| {
                     let terminal = disposition.state.as_ref().is_some_and(is_terminal);
                     if !disposition.settled && !terminal {
@@ -326,6 +337,9 @@ impl Session {
                     let detached = |link: &mut Link| {
                         if let Some(receiver) = link.receiver() {
                             receiver.tags.remove(&held.tag);
+                        }
+                        if link.round.is_some() {
+                            sorted_out.push(held.link);
                         }
                         matches!(link.local, Local::Detached { .. })
                     };
@@ -345,6 +359,9 @@ impl Session {
                 });
                 for link in done {
                     self.consumed(link, 1);
+                }
+                for link in sorted_out {
+                    self.settle_in_round(link);
                 }
             }
         }

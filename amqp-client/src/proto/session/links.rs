@@ -11,7 +11,7 @@ use amqp_types::transport::{Attach, Error, ErrorCondition, Handle, Role, Sequenc
 use super::super::arena::Key;
 use super::super::event::{Event, LinkKey};
 use super::super::link::{End, Link, LinkConfig, Local, Remote, opposite};
-use super::resume::tell_unsettled;
+use super::resume::{fit_unsettled, tell_unsettled};
 use super::{Former, Session};
 
 impl Session {
@@ -19,7 +19,7 @@ impl Session {
     pub(crate) fn attach(&mut self, mut attach: Box<Attach>, config: LinkConfig) -> Option<Key> {
         let output = self.free_output()?;
         attach.handle = Handle(output);
-        tell_unsettled(&mut attach, config.resume.as_ref());
+        tell_unsettled(&mut attach, &config);
         if attach.role == Role::Sender && attach.initial_delivery_count.is_none() {
             attach.initial_delivery_count = Some(SequenceNo(0));
         }
@@ -43,8 +43,10 @@ impl Session {
         key: Key,
         mut attach: Box<Attach>,
         config: LinkConfig,
+        max_frame: usize,
         events: &mut VecDeque<Event>,
     ) {
+        let channel = self.output;
         let name = self.name(key);
         let Some(link) = self.links.get_mut(key) else {
             return;
@@ -53,11 +55,12 @@ impl Session {
             return;
         }
         attach.handle = Handle(link.output);
-        tell_unsettled(&mut attach, config.resume.as_ref());
+        tell_unsettled(&mut attach, &config);
         if attach.role == Role::Sender && attach.initial_delivery_count.is_none() {
             attach.initial_delivery_count = Some(SequenceNo(0));
         }
         let resumes = config.resume.is_some();
+        link.partial = fit_unsettled(&mut attach, channel, max_frame);
         link.accept(attach, config);
         if let Some(sender) = link.sender()
             && (sender.credit.credit() > 0 || sender.credit.draining())
@@ -86,7 +89,7 @@ impl Session {
             Role::Sender => attach.source = None,
             Role::Receiver => attach.target = None,
         }
-        self.accept_link(key, attach, LinkConfig::default(), events);
+        self.accept_link(key, attach, LinkConfig::default(), usize::MAX, events);
         self.detach(key, true, Some(error));
     }
 

@@ -82,8 +82,13 @@ impl Session {
     }
 
     fn forget_tag(&mut self, held: &Held) {
-        if let Some(receiver) = self.links.get_mut(held.link).and_then(Link::receiver) {
+        if let Some(link) = self.links.get_mut(held.link)
+            && let Some(receiver) = link.receiver()
+        {
             receiver.tags.remove(&held.tag);
+            if link.round.is_some() {
+                self.settle_in_round(held.link);
+            }
         }
     }
 

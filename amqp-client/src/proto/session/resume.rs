@@ -9,46 +9,87 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use amqp_types::Binary;
 use amqp_types::messaging::DeliveryState;
 use amqp_types::transport::{Attach, DeliveryTag};
+use bytes::BytesMut;
 
 use super::super::arena::Key;
 use super::super::delivery::{Held, Incoming, Outgoing, Tag, TransferKind};
 use super::super::event::Event;
-use super::super::link::{End, Link, Resume};
+use super::super::frame::{AMQP_FRAME, put_frame};
+use super::super::link::{End, Link, LinkConfig, Resume};
 use super::super::resume::{Action, Target, Unsettled, UnsettledMap, action, is_terminal};
+use super::super::round::Round;
 use super::Session;
 
 /// Puts the unsettled map into an attach. A link that is not resumed has none; one that is has a
 /// map, if only an empty one. [LNK-15] [LNK-16] [LNK-17]
-pub(super) fn tell_unsettled(attach: &mut Attach, resume: Option<&Resume>) {
-    let Some(resume) = resume else { return };
+pub(super) fn tell_unsettled(attach: &mut Attach, config: &LinkConfig) {
+    let Some(resume) = &config.resume else { return };
     if matches!(resume, Resume::Sender { tell: false, .. }) {
         return;
     }
-    let mut map = UnsettledMap::default();
-    match resume {
-        Resume::Sender { unsettled, .. } => {
-            for delivery in unsettled.iter().filter(|delivery| delivery.transmitted) {
-                insert(
-                    &mut map,
-                    &delivery.message.wire_tag(),
-                    delivery.state.clone(),
-                );
-            }
-        }
-        Resume::Receiver(outstanding) => {
-            for delivery in outstanding {
-                insert(&mut map, &delivery.tag, delivery.state.clone());
-            }
-        }
+    let entry = |tag: &Tag, state: &Option<DeliveryState>| {
+        // A `Tag` has at most 32 octets, which is all that a delivery-tag has to hold to.
+        let tag = DeliveryTag::try_from(Binary::from(tag.as_bytes().to_vec())).ok()?;
+        Some((tag, state.clone()))
+    };
+    let mut entries: Vec<_> = match resume {
+        Resume::Sender { unsettled, .. } => unsettled
+            .iter()
+            .filter(|delivery| delivery.transmitted)
+            .filter_map(|delivery| entry(&delivery.message.wire_tag(), &delivery.state))
+            .collect(),
+        Resume::Receiver(outstanding) => outstanding
+            .iter()
+            .filter_map(|delivery| entry(&delivery.tag, &delivery.state))
+            .collect(),
+    };
+    if !entries.is_empty() {
+        let from = config.tell_from % entries.len();
+        entries.rotate_left(from);
     }
-    attach.unsettled = Some(map);
+    // Tags are unique on both sides. [LNK-42]
+    attach.unsettled = UnsettledMap::from_pairs(entries).ok();
 }
 
-fn insert(map: &mut UnsettledMap, tag: &Tag, state: Option<DeliveryState>) {
-    // invariant: a `Tag` has at most 32 octets, which is all that a delivery-tag has to hold to.
-    if let Ok(tag) = DeliveryTag::try_from(Binary::from(tag.as_bytes().to_vec())) {
-        map.insert(tag, state);
+/// Leaves out of the unsettled map what does not fit into a frame, and says so. Answers what is told,
+/// where that is not all; nothing at all is told only of a link that has nothing to tell. [LNK-64]
+pub(super) fn fit_unsettled(
+    attach: &mut Attach,
+    channel: u16,
+    max_frame: usize,
+) -> Option<HashSet<Tag>> {
+    let mut scratch = BytesMut::new();
+    let mut size = |attach: &Attach| {
+        scratch.clear();
+        put_frame(&mut scratch, AMQP_FRAME, channel, attach)
+    };
+    let all = attach.unsettled.as_ref()?.as_slice().to_vec();
+    if all.is_empty() || size(attach) <= max_frame {
+        return None;
     }
+    let whole = attach.unsettled.take();
+    attach.incomplete_unsettled = true;
+    let (mut fits, mut too_many) = (0, all.len());
+    while too_many - fits > 1 {
+        let half = fits + (too_many - fits) / 2;
+        attach.unsettled = UnsettledMap::from_pairs(all[..half].to_vec()).ok();
+        match size(attach) <= max_frame {
+            true => fits = half,
+            false => too_many = half,
+        }
+    }
+    if fits == 0 {
+        attach.unsettled = whole;
+        attach.incomplete_unsettled = false;
+        return None;
+    }
+    let told = &all[..fits];
+    attach.unsettled = UnsettledMap::from_pairs(told.to_vec()).ok();
+    Some(
+        told.iter()
+            .filter_map(|(tag, _)| Tag::new(tag.as_ref()))
+            .collect(),
+    )
 }
 
 /// The partner's map, by tag.
@@ -90,11 +131,18 @@ impl Session {
             }
             self.held.extract(|_, held| held.link == key);
         }
+        let mut round = (link.partial.is_some() || told.incomplete).then(|| {
+            events.push_back(Event::Partial { link: name });
+            let own = link.partial.as_ref().map(HashSet::len);
+            Box::new(Round::new(own, told.unsettled.is_some()))
+        });
         match &mut link.end {
             End::Sender(sender) => {
                 let Some((unsettled, resend)) = sender.resume.take() else {
-                    return;
+                    return self.enter(key, round);
                 };
+                // What is older goes first; and `queue` is in the order of the numbers.
+                let later = std::mem::take(&mut sender.queue);
                 let queue = &mut sender.queue;
                 let map = told.unsettled.as_ref().map(Index::new);
                 for delivery in unsettled {
@@ -118,6 +166,35 @@ impl Session {
                     if settled_since.contains(&seq) {
                         events.push_back(sent);
                         continue;
+                    }
+                    if let Some(round) = &mut round {
+                        let target = match &map {
+                            Some(map) => map.target_of(&message.wire_tag()),
+                            None => Target::Absent,
+                        };
+                        let unknown = told.incomplete || map.is_none();
+                        let known = target != Target::Absent;
+                        match action(state.as_ref(), target) {
+                            // Nothing new is sent, and a tag that is not there tells nothing.
+                            _ if !transmitted => continue,
+                            _ if !known && unknown => {
+                                round.rest += 1;
+                                continue;
+                            }
+                            Action::SendNew => {
+                                round.sort_out();
+                                events.push_back(Event::Absent { link: name, seq });
+                                continue;
+                            }
+                            Action::AbortAndSend => {
+                                round.sort_out();
+                                queue.push_back(aborted(&message));
+                                events.push_back(Event::Absent { link: name, seq });
+                                continue;
+                            }
+                            Action::Resume(_) | Action::Announce(_) => round.resume(),
+                            Action::Settle(_) | Action::Abort | Action::Forget => round.sort_out(),
+                        }
                     }
                     let action = match &map {
                         _ if !transmitted => Action::SendNew,
@@ -168,6 +245,7 @@ impl Session {
                         }
                     }
                 }
+                queue.extend(later);
             }
             End::Receiver(receiver) => {
                 // What the sender does not know any more counts as settled. [LNK-62]
@@ -176,6 +254,9 @@ impl Session {
                 receiver.resume.retain(|tag, _| {
                     let known = map.target_of(tag) != Target::Absent || told.incomplete;
                     if !known {
+                        if let Some(round) = &mut round {
+                            round.sort_out();
+                        }
                         events.push_back(Event::Resumed {
                             link: name,
                             tag: *tag,
@@ -184,7 +265,66 @@ impl Session {
                     }
                     known
                 });
+                if let Some(round) = &mut round {
+                    // The sender resumes what both maps have; of the rest one can not know.
+                    let told =
+                        |tag: &Tag| link.partial.as_ref().is_none_or(|told| told.contains(tag));
+                    for tag in receiver.resume.keys() {
+                        match told(tag) && map.target_of(tag) != Target::Absent {
+                            true => round.expect(*tag),
+                            false => round.rest += 1,
+                        }
+                    }
+                }
             }
+        }
+        self.enter(key, round);
+    }
+
+    /// Begins to sort out what the attaches have left out; that may be nothing at all.
+    fn enter(&mut self, key: Key, round: Option<Box<Round>>) {
+        if let Some(link) = self.links.get_mut(key)
+            && round.is_some()
+        {
+            link.round = round;
+            self.owe(key);
+        }
+    }
+
+    /// A delivery of a link that is being sorted out is settled.
+    pub(super) fn settle_in_round(&mut self, key: Key) {
+        if let Some(link) = self.links.get_mut(key)
+            && let Some(round) = &mut link.round
+        {
+            round.settle();
+            self.owe(key);
+        }
+    }
+
+    /// Tells when a link of ours has sorted out what it could, and has to be attached again.
+    pub(super) fn judge_round(&mut self, key: Key, events: &mut VecDeque<Event>) {
+        let name = self.name(key);
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        // Who attached the link attaches it again.
+        if link.octets > 0 || !link.is_whole() || !link.is_attached() {
+            return;
+        }
+        if let End::Sender(sender) = &link.end
+            && (sender.progress.is_some() || sender.queue.front().is_some_and(Outgoing::is_resumed))
+        {
+            return;
+        }
+        if let Some(round) = &mut link.round
+            && let Some(progress) = round.is_over()
+        {
+            events.push_back(Event::RoundOver {
+                link: name,
+                told: round.told.unwrap_or(0),
+                resumes: round.resumes,
+                progress,
+            });
         }
     }
 
@@ -202,6 +342,11 @@ impl Session {
             .get_mut(key)
             .and_then(Link::receiver)
             .and_then(|receiver| receiver.resume.remove(&delivery.tag));
+        if known.is_some()
+            && let Some(round) = self.links.get_mut(key).and_then(|link| link.round.as_mut())
+        {
+            round.resumed(&delivery.tag);
+        }
         if let Some(decided) = known {
             let told = delivery.state.as_deref().filter(|state| is_terminal(state));
             let id = if aborted || delivery.settled {
@@ -228,6 +373,9 @@ impl Session {
                 tag: delivery.tag,
                 id,
             });
+            if id.is_none() {
+                self.settle_in_round(key);
+            }
         }
         self.consumed(key, 1);
         self.judge_window();

@@ -69,6 +69,16 @@ impl Session {
             self.judge_window();
             return Ok(());
         }
+        if receiver.assembly.is_none() && link.partial.is_some() && !transfer.resume {
+            // [LNK-64]
+            self.skip_delivery(transfer.delivery_id);
+            return Err(Violation::link(
+                key,
+                ErrorCondition::IllegalState,
+                "2.7.3",
+                "a new delivery on a link whose unsettled map is incomplete",
+            ));
+        }
         if receiver.assembly.is_none() {
             let Some(id) = transfer.delivery_id else {
                 // [PRF-10]

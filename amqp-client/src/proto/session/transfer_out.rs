@@ -55,6 +55,10 @@ impl Session {
             return;
         };
         sender.ready = false;
+        if link.round.is_some() {
+            // What was to be resumed may all have been sent.
+            self.owe(key);
+        }
         self.finish_drain(key, events);
     }
 
@@ -83,6 +87,10 @@ impl Session {
             sender.progress = write_part(progress, head, self.output, cx);
             self.count_frame();
             return true;
+        }
+        if link.round.is_some() && !sender.queue.front().is_some_and(Outgoing::is_resumed) {
+            // [LNK-64]
+            return false;
         }
         if let Some(waits) = sender.queue.front().filter(|message| message.stream) {
             let seq = waits.seq;

@@ -19,6 +19,7 @@ use super::super::frame::{AMQP_FRAME, put_frame};
 use super::super::link::{DetachOwed, End, Local};
 use super::super::violation::shortened;
 use super::super::write_buf::WriteBuf;
+use super::resume::fit_unsettled;
 use super::{LocalSession, OUTGOING_WINDOW, RemoteSession, Session};
 use amqp_types::Encode;
 
@@ -153,7 +154,13 @@ impl Session {
                 // [SES-30]
                 return self.abandon(key, ErrorCondition::ResourceLimitExceeded, cx);
             }
-            if !cx.frame(channel, &**attach) {
+            let mut written = cx.frame(channel, &**attach);
+            if !written && cx.opened {
+                let partial = fit_unsettled(attach, channel, cx.max_frame);
+                written = partial.is_some() && cx.frame(channel, &**attach);
+                link.partial = partial;
+            }
+            if !written {
                 if !cx.opened {
                     return true;
                 }
@@ -170,6 +177,7 @@ impl Session {
             }
             self.make_ready(key);
         }
+        self.judge_round(key, cx.events);
         let flow = match self.links.get_mut(key) {
             // Not before the partner's answer: a broker that refuses the link may know nothing of it any
             // more when the flow comes, and end the session for that. [LNK-09]
