@@ -358,10 +358,10 @@ impl Driver {
 
     /// Lets the engine write and the socket take it; answers whether to come back for more.
     fn transmit(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        let mut more = true;
-        while more {
-            more =
-                self.write.len() < WRITE_BACKLOG && self.engine.poll_transmit(now, &mut self.write);
+        let mut again = true;
+        while again {
+            let full = self.write.len() >= WRITE_BACKLOG;
+            let more = !full && self.engine.poll_transmit(now, &mut self.write);
             if self.write.is_empty() {
                 self.flush(cx);
                 return false;
@@ -385,6 +385,8 @@ impl Driver {
             if more {
                 return true;
             }
+            // The engine has not been asked while what waited was too much: nobody else would come back.
+            again = full;
         }
         false
     }
