@@ -1,10 +1,11 @@
 //! TLS and WebSocket over loopback sockets: who is trusted, who is not, and what is agreed on.
 #![cfg(feature = "ring")]
 
+use amqp_client::broker::Broker;
 use amqp_client::listener::Access;
 use amqp_client::sasl::Users;
 use amqp_client::transport::{ListenOptions, TlsAccept, TlsOptions};
-use amqp_client::{Connection, ConnectionOptions, Container, Error, ErrorKind};
+use amqp_client::{Connection, ConnectionOptions, Container, Error, ErrorKind, Message};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 /// An authority and what it signs.
@@ -300,4 +301,31 @@ async fn web_sockets_carry_amqp_with_and_without_tls() {
         client.close().await.expect("it closes");
         incoming.await.expect("it ends");
     }
+}
+
+#[tokio::test]
+async fn the_embedded_broker_takes_every_layer_that_a_listener_has() {
+    let authority = Authority::new();
+    let tls = authority.server("127.0.0.1");
+    let broker = Broker::builder()
+        .access(users())
+        .layers(ListenOptions::new().tls(tls))
+        .start()
+        .await
+        .expect("a broker");
+    assert!(broker.url().starts_with("amqps://"), "{}", broker.url());
+    let client = Container::new("client");
+    let connection = client
+        .connect_with(&broker.url(), with(authority.trusted()))
+        .await
+        .expect("a connection");
+    assert!(connection.security().tls().is_some());
+    let sender = connection.create_sender("q").await.expect("a link");
+    sender
+        .send(Message::from("hello"))
+        .await
+        .expect("an outcome");
+    assert_eq!(broker.depth("q"), Some(1));
+    connection.close().await.expect("a close");
+    broker.shutdown().await;
 }

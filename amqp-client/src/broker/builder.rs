@@ -12,6 +12,7 @@ use amqp_types::{Str, Symbol};
 use super::settings::Settings;
 use crate::handles::{ConnectionOptions, Container};
 use crate::listener::Access;
+use crate::transport::ListenOptions;
 
 /// What the broker can do with messages on a link without an address. [ANON-01]
 const ANONYMOUS_RELAY: Symbol = Symbol::from_static("ANONYMOUS-RELAY");
@@ -25,6 +26,8 @@ pub struct Builder {
     connection: ConnectionOptions,
     users: HashMap<String, Password>,
     anonymous: bool,
+    access: Option<Access>,
+    layers: ListenOptions,
     settings: Settings,
 }
 
@@ -46,6 +49,8 @@ impl Builder {
             connection: ConnectionOptions::new().close_deadline(Duration::from_secs(2)),
             users: HashMap::new(),
             anonymous: true,
+            access: None,
+            layers: ListenOptions::new(),
             settings: Settings::default(),
         }
     }
@@ -78,6 +83,19 @@ impl Builder {
     /// Lets those in as well who do not say who they are. To be called after [`user`](Self::user).
     pub fn or_anonymous(mut self) -> Self {
         self.anonymous = true;
+        self
+    }
+
+    /// Lets these in instead of [`user`](Self::user)s and anonymous clients: by SCRAM, by certificate,
+    /// or however a store knows them. Section 5.3.
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = Some(access);
+        self
+    }
+
+    /// Listens with TLS, WebSocket or both. Default: TCP alone. Sections 2.2, 5.2.
+    pub fn layers(mut self, layers: ListenOptions) -> Self {
+        self.layers = layers;
         self
     }
 
@@ -139,13 +157,28 @@ impl Builder {
         self
     }
 
-    /// What the broker is made of: the address to listen on, who it is, who may connect, its rules.
-    pub(super) fn into_parts(self) -> (SocketAddr, Container, Access, Settings) {
-        let access = access(self.users, self.anonymous);
+    /// What the broker is made of: who it is, where and how it listens, who may connect, its rules.
+    pub(super) fn into_parts(self) -> Parts {
+        let users = access(self.users, self.anonymous);
         let options = self.connection.offered_capabilities([ANONYMOUS_RELAY]);
         let container = Container::with_options(self.container_id, options);
-        (self.address, container, access, self.settings)
+        Parts {
+            container,
+            address: self.address,
+            layers: self.layers,
+            access: self.access.unwrap_or(users),
+            settings: self.settings,
+        }
     }
+}
+
+/// What a [`Builder`] says, each part for whom it concerns.
+pub(super) struct Parts {
+    pub(super) container: Container,
+    pub(super) address: SocketAddr,
+    pub(super) layers: ListenOptions,
+    pub(super) access: Access,
+    pub(super) settings: Settings,
 }
 
 fn access(users: HashMap<String, Password>, anonymous: bool) -> Access {

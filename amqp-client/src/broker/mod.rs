@@ -28,7 +28,8 @@
 //!   unsettled when a link or a connection is lost do the same. Headers tell the delivery count and
 //!   the first acquirer; the rest of a message is passed on octet for octet.
 //! - Both settle modes of either side, drain, the anonymous terminus (`ANONYMOUS-RELAY`).
-//! - SASL ANONYMOUS or PLAIN, limits for queues, times to live.
+//! - SASL ANONYMOUS or PLAIN, TLS, WebSocket and every other way in that a listener has.
+//! - Limits for queues, times to live.
 //!
 //! # What it does not
 //! Nothing outlives it: it keeps no durable terminus and says so when it is asked for one. It knows no
@@ -60,6 +61,7 @@ pub use builder::Builder;
 use crate::error::Error;
 use crate::handles::Container;
 use crate::listener::{Access, Listener};
+use builder::Parts;
 use nodes::Nodes;
 use serve::Stopping;
 
@@ -72,6 +74,7 @@ pub struct Broker {
     container: Container,
     access: Access,
     address: SocketAddr,
+    scheme: &'static str,
     nodes: Arc<Nodes>,
     /// Tells all tasks to stop; they are gone when nobody listens any more.
     stop: watch::Sender<()>,
@@ -94,9 +97,10 @@ impl Broker {
         Builder::new()
     }
 
-    /// The URL to connect to, without credentials: `amqp://127.0.0.1:` and the port.
+    /// The URL to connect to, without credentials: `amqp://127.0.0.1:` and the port, `amqps` where TLS
+    /// is demanded.
     pub fn url(&self) -> String {
-        format!("amqp://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// The address that is listened on.
@@ -146,12 +150,22 @@ impl Builder {
     /// # Cancel safety
     /// Dropping the future starts nothing.
     pub async fn start(self) -> Result<Broker, Error> {
-        let (address, container, access, settings) = self.into_parts();
-        let listener = container.listen(address, access.clone()).await?;
+        let Parts {
+            container,
+            address,
+            layers,
+            access,
+            settings,
+        } = self.into_parts();
+        let scheme = layers.scheme();
+        let listener = container
+            .listen_with(address, access.clone(), layers)
+            .await?;
         let nodes = Nodes::new(Arc::new(settings));
         let (stop, stopping) = watch::channel(());
         let broker = Broker {
             address: listener.local_addr(),
+            scheme,
             container,
             access,
             nodes: nodes.clone(),

@@ -68,6 +68,14 @@ impl ListenOptions {
         self
     }
 
+    /// The scheme of URLs for clients without WebSocket: `amqps` where TLS is demanded, else `amqp`.
+    pub fn scheme(&self) -> &'static str {
+        match self.has_tls() && !self.plain_too {
+            true => "amqps",
+            false => "amqp",
+        }
+    }
+
     fn has_tls(&self) -> bool {
         #[cfg(feature = "tls")]
         return self.tls.is_some();
