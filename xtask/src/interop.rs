@@ -25,7 +25,7 @@ use crate::shell;
 /// Arguments of `cargo xtask interop`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Meet only these peers: artemis, rabbit, brokerj, proton, rhea (default: all)
+    /// Meet only these peers: artemis, rabbit, brokerj, proton, rhea, go-amqp (default: all)
     #[arg(value_parser = Peer::parse)]
     peers: Vec<Peer>,
     /// Install what is missing and stop there
@@ -47,15 +47,17 @@ enum Peer {
     BrokerJ,
     Proton,
     Rhea,
+    GoAmqp,
 }
 
 impl Peer {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Artemis,
         Self::Rabbit,
         Self::BrokerJ,
         Self::Proton,
         Self::Rhea,
+        Self::GoAmqp,
     ];
 
     fn name(self) -> &'static str {
@@ -65,6 +67,7 @@ impl Peer {
             Self::BrokerJ => "brokerj",
             Self::Proton => "proton",
             Self::Rhea => "rhea",
+            Self::GoAmqp => "go-amqp",
         }
     }
 
@@ -86,7 +89,7 @@ impl Peer {
             Self::Artemis => artemis::install(cache, deadline),
             Self::Rabbit => rabbit::install(cache, deadline),
             Self::BrokerJ => brokerj::install(cache, deadline),
-            Self::Proton | Self::Rhea => foreign::install(self, cache, deadline),
+            Self::Proton | Self::Rhea | Self::GoAmqp => foreign::install(self, cache, deadline),
         }
     }
 }
@@ -134,28 +137,24 @@ pub(crate) fn run(args: Args) -> Result<(), String> {
     } else {
         args.peers
     };
-    for peer in &peers {
-        peer.install(&cache, deadline)?;
-    }
-    if args.install {
-        return Ok(());
-    }
-    let program = build()?;
     let mut matrix = Matrix::default();
+    let mut there = Vec::new();
     for peer in peers {
-        eprintln!("interop: meeting {} …", peer.name());
-        let met = if peer.is_broker() {
-            meet_broker(peer, &program, &cache, deadline, &mut matrix)
-        } else {
-            meet_client(peer, &program, &cache, deadline, &mut matrix)
-        };
-        if let Err(error) = met {
-            matrix.add(peer.name(), "the whole meeting", Outcome::Fail(error));
+        match peer.install(&cache, deadline) {
+            Ok(()) => there.push(peer),
+            // One tool that is missing keeps nobody from the other peers, and is told.
+            Err(error) => matrix.add(peer.name(), "the installation", Outcome::Fail(error)),
         }
     }
+    if !args.install {
+        meet(&there, &cache, deadline, &mut matrix)?;
+    }
     let (passed, failed, skipped) = matrix.counts();
+    if args.install && failed == 0 {
+        return Ok(());
+    }
     print!("{}", matrix.table());
-    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    println!("{passed} passed, {failed} failed, {skipped} not supported by the peer");
     if failed == 0 && passed > 0 {
         return Ok(());
     }
@@ -163,6 +162,28 @@ pub(crate) fn run(args: Args) -> Result<(), String> {
         "{failed} scenarios failed; each FAIL line above says how, the logs lie in {}",
         cache.folder("log").display()
     ))
+}
+
+/// Meets one peer after the other.
+fn meet(
+    peers: &[Peer],
+    cache: &Cache,
+    deadline: Deadline,
+    matrix: &mut Matrix,
+) -> Result<(), String> {
+    let program = build()?;
+    for &peer in peers {
+        eprintln!("interop: meeting {} …", peer.name());
+        let met = if peer.is_broker() {
+            meet_broker(peer, &program, cache, deadline, matrix)
+        } else {
+            meet_client(peer, &program, cache, deadline, matrix)
+        };
+        if let Err(error) = met {
+            matrix.add(peer.name(), "the whole meeting", Outcome::Fail(error));
+        }
+    }
+    Ok(())
 }
 
 /// Builds our side with optimisation, since throughput is part of what peers expect.
@@ -256,16 +277,42 @@ fn meet_client(
     deadline: Deadline,
     matrix: &mut Matrix,
 ) -> Result<(), String> {
-    let port = process::free_ports(1)?;
+    let certificates = certificates(cache, deadline)?;
+    let port = process::free_ports(5)?;
     let mut command = Command::new(program);
-    command.args(["listen", &port.to_string()]);
+    command
+        .args(["listen", &port.to_string()])
+        .arg(&certificates);
     let log = cache.log(&format!("listen-{}", peer.name()));
     let mut listener = Running::start("amqp-interop as listener", &mut command, &log)?;
     listener.wait_for_log("listening", deadline.at_most(10))?;
-    foreign::run(peer, port, cache, deadline, |scenario, outcome| {
-        matrix.add(peer.name(), scenario, outcome)
-    });
+    let result = |scenario: &str, outcome| matrix.add(peer.name(), scenario, outcome);
+    foreign::run(peer, port, &certificates, cache, deadline, result);
+    if peer == Peer::Rhea {
+        let printed = meet_listener(port + 4, program, cache, deadline)?;
+        matrix.add_output(peer.name(), &printed)?;
+    }
     listener.stop(10)
+}
+
+/// Our client and a foreign listener over WebSocket; what was printed.
+fn meet_listener(
+    port: u16,
+    program: &PathBuf,
+    cache: &Cache,
+    deadline: Deadline,
+) -> Result<String, String> {
+    let foreign = foreign::listen(port, cache, deadline)?;
+    let mut command = Command::new(program);
+    command.args(["websocket", &port.to_string()]);
+    let log = cache.log("websocket-rhea");
+    let mut ours = Running::start("amqp-interop over WebSocket", &mut command, &log)?;
+    ours.wait(deadline.at_most(60))?;
+    foreign.stop(10)?;
+    match ours.output() {
+        output if output.contains("result\t") => Ok(output),
+        _ => Err(ours.trouble("printed no result")),
+    }
 }
 
 fn hold(peer: Peer, cache: &Cache, deadline: Deadline) -> Result<(), String> {
@@ -301,7 +348,7 @@ mod tests {
         }
         assert_eq!(
             Peer::parse("x").unwrap_err(),
-            "there are artemis, rabbit, brokerj, proton, rhea"
+            "there are artemis, rabbit, brokerj, proton, rhea, go-amqp"
         );
     }
 }

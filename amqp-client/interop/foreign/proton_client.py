@@ -5,7 +5,7 @@ import argparse
 import sys
 import time
 
-from proton import Delivery, Message, symbol
+from proton import Delivery, Message, SSLDomain, symbol
 from proton.handlers import MessagingHandler
 from proton.reactor import AtLeastOnce, AtMostOnce, Container
 
@@ -37,18 +37,28 @@ class Client(MessagingHandler):
 
     def on_start(self, event):
         options = self.options
-        container = event.container
+        container = self.container = event.container
         container.schedule(options.timeout, self)
-        plain = options.user is not None
+        mechanism = "EXTERNAL" if options.certificate else "ANONYMOUS" if options.user is None else "PLAIN"
         self.connection = container.connect(
-            f"amqp://{options.host}:{options.port}",
+            f"{'amqps' if options.ca else 'amqp'}://{options.host}:{options.port}",
             user=options.user,
             password=options.password,
-            allowed_mechs="PLAIN" if plain else "ANONYMOUS",
+            allowed_mechs=options.mechanism or mechanism,
             allow_insecure_mechs=True,
+            ssl_domain=self.tls() if options.ca else None,
             reconnect=False,
         )
         self.open_link(container)
+
+    def tls(self):
+        options = self.options
+        domain = SSLDomain(SSLDomain.MODE_CLIENT)
+        domain.set_trusted_ca_db(options.ca)
+        domain.set_peer_authentication(SSLDomain.VERIFY_PEER_NAME)
+        if options.certificate:
+            domain.set_credentials(options.certificate, options.key, None)
+        return domain
 
     def open_link(self, container):
         """A command opens its link here."""
@@ -68,7 +78,7 @@ class Client(MessagingHandler):
         if self.report is None and self.error is None:
             self.error = error
             self.connection.close()
-            self.connection.container.stop()
+            self.container.stop()
 
     def on_connection_closed(self, event):
         event.container.stop()
@@ -243,6 +253,10 @@ def main():
     parser.add_argument("--port", type=int, default=5672)
     parser.add_argument("--user")
     parser.add_argument("--password")
+    parser.add_argument("--mechanism")
+    parser.add_argument("--ca")
+    parser.add_argument("--certificate")
+    parser.add_argument("--key")
     parser.add_argument("--address", default="interop")
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--size", type=int, default=100)

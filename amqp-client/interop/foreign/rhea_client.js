@@ -2,6 +2,7 @@
 // A foreign AMQP client on rhea; README.md beside this file describes the command line.
 'use strict';
 
+const { readFileSync } = require('node:fs');
 const { parseArgs } = require('node:util');
 const rhea = require('rhea');
 
@@ -12,6 +13,7 @@ const { values: given, positionals: [command] } = parseArgs({
     host: { ...text, default: '127.0.0.1' }, port: { ...text, default: '5672' }, user: text, password: text,
     address: { ...text, default: 'interop' }, count: { ...text, default: '1' }, size: { ...text, default: '100' },
     outcome: { ...text, default: 'accepted' }, 'delivery-count': text, window: { ...text, default: '100' },
+    ca: text, certificate: text, key: text, websocket: { type: 'boolean', default: false },
     timeout: { ...text, default: '60' }, refused: { type: 'boolean', default: false },
   },
 });
@@ -46,11 +48,20 @@ function finish(connection, report) {
 setTimeout(() => fail(`nothing settled the matter within ${given.timeout} s: ${progress()}`), given.timeout * 1000);
 
 function connect() {
-  const options = {
-    host: given.host, port: Number(given.port), reconnect: false, username: given.user ?? 'anonymous',
-    container_id: `rhea-${process.pid}`,
-  };
-  if (given.password !== undefined) options.password = given.password;
+  const options = { host: given.host, port: Number(given.port), reconnect: false, container_id: `rhea-${process.pid}` };
+  const tls = {};
+  if (given.ca !== undefined) tls.ca = readFileSync(given.ca);
+  if (given.certificate !== undefined) {
+    Object.assign(tls, { cert: readFileSync(given.certificate), key: readFileSync(given.key), enable_sasl_external: true });
+  } else {
+    Object.assign(options, { username: given.user ?? 'anonymous', password: given.password });
+  }
+  if (given.websocket) {
+    const url = `${given.ca === undefined ? 'ws' : 'wss'}://${given.host}:${given.port}/`;
+    options.connection_details = rhea.websocket_connect(require('ws').WebSocket)(url, 'amqp', tls);
+  } else if (given.ca !== undefined) {
+    Object.assign(options, tls, { transport: 'tls' });
+  }
   const connection = rhea.create_container().connect(options);
   const condition = (thing) => thing.error && `${thing.error.condition}: ${thing.error.description}`;
   connection.on('connection_error', () => fail(`connection closed with ${condition(connection)}`));

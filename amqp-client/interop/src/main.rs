@@ -1,7 +1,7 @@
 //! `amqp-interop`: our side of the meetings that `cargo xtask interop` arranges.
 //!
 //! Decides the command line only: `client` runs our client's scenarios against a broker, `listen` is met by foreign clients,
-//! `queues` lists what a broker that makes no queues on demand must have.
+//! `websocket` meets a foreign listener, `queues` lists what a broker that makes no queues on demand must have.
 
 mod certificates;
 mod check;
@@ -12,6 +12,7 @@ mod peer;
 mod report;
 mod scenario;
 mod secure;
+mod websocket;
 
 use std::process::ExitCode;
 
@@ -20,9 +21,10 @@ use peer::Peer;
 const USAGE: &str = "\
 amqp-interop client PEER PORT [PROCESS [NAME...]]   run every scenario, or those whose names hold one of these, against the
                                 broker on this port of loopback (artemis, rabbit, brokerj) with this process id
-amqp-interop listen PORT        be an embedded broker on this port of loopback until killed; user guest, password guest, or anonymous
+amqp-interop listen PORT FOLDER   be an embedded broker on four ports of loopback from PORT on until killed; user guest, password guest
 amqp-interop secure PEER PORT FOLDER   try every way to connect to artemis or brokerj, whose ports begin at PORT, with the certificates in FOLDER
-amqp-interop certificates FOLDER   write certificates for it
+amqp-interop certificates FOLDER   write certificates for both
+amqp-interop websocket PORT     connect to a foreign listener over WebSocket and get back what was sent
 amqp-interop queues             print the queues that the scenarios use: name, type, greatest length or -";
 
 #[tokio::main]
@@ -34,7 +36,8 @@ async fn main() -> ExitCode {
         ["client", peer, port, process, names @ ..] => {
             client(peer, port, Some(process), names).await
         }
-        ["listen", port] => listen(port).await,
+        ["listen", port, folder] => listen(port, folder).await,
+        ["websocket", port] => websocket(port).await,
         ["secure", peer, port, folder] => secure(peer, port, folder).await,
         ["certificates", folder] => certificates::write(folder).map(|()| true),
         ["queues"] => {
@@ -73,8 +76,12 @@ async fn secure(peer: &str, port: &str, folder: &str) -> Result<bool, String> {
     secure::run(peer, number(port)?, folder).await
 }
 
-async fn listen(port: &str) -> Result<bool, String> {
-    listen::run(number(port)?).await.map(|()| true)
+async fn listen(port: &str, folder: &str) -> Result<bool, String> {
+    listen::run(number(port)?, folder).await.map(|()| true)
+}
+
+async fn websocket(port: &str) -> Result<bool, String> {
+    Ok(websocket::run(number(port)?).await)
 }
 
 fn number(text: &str) -> Result<u16, String> {

@@ -1,164 +1,121 @@
-//! Clients on other AMQP libraries: what installs them, how they are run, and what they try against a listener.
+//! Clients on other AMQP libraries: what installs them and how they are run.
 //!
-//! The programs lie in `amqp-client/interop/foreign` and share one command line; a scenario is a list of such runs.
+//! The programs lie in `amqp-client/interop/foreign` and share one command line; a scenario is a list of such runs. One of them
+//! can be a listener too, for our client over WebSocket.
 
+mod scenarios;
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use self::scenarios::{SCENARIOS, Scenario};
 
 use super::Peer;
 use super::install::{Cache, Need};
 use super::matrix::Outcome;
-use super::process::{self, Deadline};
+use super::process::{self, Deadline, Running};
 use crate::shell;
 
 const PROTON: &str = "python-qpid-proton";
 const PROTON_VERSION: &str = "0.40.0";
+/// Proton's SCRAM: one that is missing shows when it is asked for, not when Proton is built.
+const SCRAM: &str = if cfg!(target_arch = "aarch64") {
+    "/usr/lib/aarch64-linux-gnu/sasl2/libscram.so"
+} else {
+    "/usr/lib/x86_64-linux-gnu/sasl2/libscram.so"
+};
 const RHEA_VERSION: &str = "3.0.5";
-
-/// One scenario: a name for the table and the runs that it consists of.
-struct Scenario {
-    name: &'static str,
-    /// Each a command and its options, separated by spaces.
-    runs: &'static [&'static str],
-}
-
-const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "SASL ANONYMOUS",
-        runs: &["connect"],
-    },
-    Scenario {
-        name: "SASL PLAIN",
-        runs: &["connect --user guest --password guest"],
-    },
-    Scenario {
-        name: "SASL PLAIN refused",
-        runs: &["connect --user guest --password wrong --refused"],
-    },
-    Scenario {
-        name: "10,000 small, send",
-        runs: &["send --address small --count 10000 --window 1000"],
-    },
-    Scenario {
-        name: "10,000 small, receive",
-        runs: &[
-            "receive --address small --count 10000 --window 1000",
-            "empty --address small",
-        ],
-    },
-    Scenario {
-        name: "200 of 1 MiB, send",
-        runs: &["send --address large --count 200 --size 1048576 --window 20"],
-    },
-    Scenario {
-        name: "200 of 1 MiB, receive",
-        runs: &[
-            "receive --address large --count 200 --size 1048576 --window 20",
-            "empty --address large",
-        ],
-    },
-    Scenario {
-        name: "pre-settled",
-        runs: &[
-            "send --address settled --count 1000 --outcome settled",
-            "receive --address settled --count 1000",
-        ],
-    },
-    Scenario {
-        name: "accepted",
-        runs: &[
-            "send --address accepted",
-            "receive --address accepted",
-            "empty --address accepted",
-        ],
-    },
-    Scenario {
-        name: "rejected",
-        runs: &[
-            "send --address rejected",
-            "receive --address rejected --outcome rejected",
-            "empty --address rejected",
-        ],
-    },
-    Scenario {
-        name: "released",
-        runs: &[
-            "send --address released",
-            "receive --address released --outcome released",
-            "receive --address released --delivery-count 0",
-        ],
-    },
-    Scenario {
-        name: "modified",
-        runs: &[
-            "send --address modified",
-            "receive --address modified --outcome modified",
-            "receive --address modified --delivery-count 1",
-        ],
-    },
-];
+/// The WebSocket library that rhea is given: it brings none.
+const WS_VERSION: &str = "8.23.0";
+const GO_PROGRAM: &str = "go-amqp-client";
 
 /// Gets the library of a peer; nothing is done if it is there.
 pub(super) fn install(peer: Peer, cache: &Cache, deadline: Deadline) -> Result<(), String> {
     match peer {
         Peer::Proton => install_proton(cache, deadline),
         Peer::Rhea => install_rhea(cache, deadline),
+        Peer::GoAmqp => install_go(cache, deadline),
         Peer::Artemis | Peer::Rabbit | Peer::BrokerJ => Ok(()),
     }
 }
 
-/// Runs every scenario against the listener on this port and hands each result over.
+/// Runs every scenario against the listener on this port and the next ones, and hands each result over.
 pub(super) fn run(
     peer: Peer,
     port: u16,
+    certificates: &Path,
     cache: &Cache,
     deadline: Deadline,
     mut result: impl FnMut(&str, Outcome),
 ) {
     for scenario in SCENARIOS {
-        let outcome = scenario
-            .runs
-            .iter()
-            .try_for_each(|options| run_one(peer, port, options, cache, deadline));
-        result(
-            scenario.name,
-            outcome.map_or_else(Outcome::Fail, |()| Outcome::Pass),
-        );
+        let outcome = match scenario.lacking(peer) {
+            Some(why) => Outcome::NotSupported(why.to_owned()),
+            None => run_all(peer, scenario, port, certificates, cache, deadline)
+                .map_or_else(Outcome::Fail, |()| Outcome::Pass),
+        };
+        result(scenario.name, outcome);
     }
 }
 
-fn run_one(
+fn run_all(
     peer: Peer,
+    scenario: &Scenario,
     port: u16,
-    options: &str,
+    certificates: &Path,
     cache: &Cache,
     deadline: Deadline,
 ) -> Result<(), String> {
-    let mut command = client(peer, cache);
-    command
-        .args(options.split(' '))
-        .args(["--port", &port.to_string(), "--timeout", "100"]);
-    let name = format!("{} {options}", peer.name());
-    let log = cache.log(&format!("{}-client", peer.name()));
-    process::run(&name, &mut command, &log, deadline.at_most(120)).map(drop)
+    let port = (port + scenario.way.port()).to_string();
+    for options in scenario.runs {
+        let mut words = options.split(' ');
+        let mut command = client(peer, cache);
+        // What the run says comes last, so that it is what counts.
+        command
+            .args(words.next())
+            .args(scenario.way.options(certificates))
+            .args(["--port", &port, "--timeout", "100"])
+            .args(words);
+        let name = format!("{} {options}", peer.name());
+        let log = cache.log(&format!("{}-client", peer.name()));
+        process::run(&name, &mut command, &log, deadline.at_most(120))?;
+    }
+    Ok(())
+}
+
+/// Starts the listener on rhea that takes WebSocket clients.
+pub(super) fn listen(port: u16, cache: &Cache, deadline: Deadline) -> Result<Running, String> {
+    let mut command = rhea("rhea_listener.js", cache);
+    command.arg(port.to_string());
+    let mut running = Running::start("rhea as listener", &mut command, &cache.log("rhea-listen"))?;
+    running.wait_for_log("listening", deadline.at_most(10))?;
+    Ok(running)
 }
 
 /// The peer's program, without options.
 fn client(peer: Peer, cache: &Cache) -> Command {
-    let programs = shell::root().join("amqp-client/interop/foreign");
-    if peer == Peer::Proton {
-        let mut command = Command::new(cache.folder(&proton_folder()).join("bin/python"));
-        command.arg(programs.join("proton_client.py"));
-        command
-    } else {
-        let mut command = Command::new("node");
-        command
-            .env(
-                "NODE_PATH",
-                cache.folder(&rhea_folder()).join("node_modules"),
-            )
-            .arg(programs.join("rhea_client.js"));
-        command
+    match peer {
+        Peer::Proton => {
+            let mut command = Command::new(cache.folder(&proton_folder()).join("bin/python"));
+            command.arg(programs().join("proton_client.py"));
+            command
+        }
+        Peer::GoAmqp => Command::new(cache.folder(GO_PROGRAM)),
+        _ => rhea("rhea_client.js", cache),
     }
+}
+
+fn rhea(program: &str, cache: &Cache) -> Command {
+    let modules = cache.folder(&rhea_folder()).join("node_modules");
+    let mut command = Command::new("node");
+    command
+        .env("NODE_PATH", modules)
+        .arg(programs().join(program));
+    command
+}
+
+fn programs() -> PathBuf {
+    shell::root().join("amqp-client/interop/foreign")
 }
 
 fn proton_folder() -> String {
@@ -166,11 +123,12 @@ fn proton_folder() -> String {
 }
 
 fn rhea_folder() -> String {
-    format!("rhea-{RHEA_VERSION}")
+    format!("rhea-{RHEA_VERSION}-ws-{WS_VERSION}")
 }
 
 /// Built from source: without the two libraries it would come without TLS and without most of SASL.
 fn install_proton(cache: &Cache, deadline: Deadline) -> Result<(), String> {
+    cache.need(&Need::new(SCRAM, "libsasl2-modules"), deadline)?;
     cache.install(&proton_folder(), |folder| {
         for need in [
             Need::new("python3", "python3-venv"),
@@ -204,33 +162,24 @@ fn install_rhea(cache: &Cache, deadline: Deadline) -> Result<(), String> {
             .arg(folder);
         command
             .arg(format!("rhea@{RHEA_VERSION}"))
+            .arg(format!("ws@{WS_VERSION}"))
             .current_dir(folder);
         cache.step("rhea-npm", &mut command, deadline)
     })?;
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scenarios_have_names_of_their_own_and_known_commands() {
-        for (index, scenario) in SCENARIOS.iter().enumerate() {
-            assert!(
-                SCENARIOS[..index]
-                    .iter()
-                    .all(|other| other.name != scenario.name),
-                "{}",
-                scenario.name
-            );
-            for run in scenario.runs {
-                let command = run.split(' ').next().unwrap();
-                assert!(
-                    ["connect", "send", "receive", "empty"].contains(&command),
-                    "{run}"
-                );
-            }
-        }
-    }
+/// Go takes only what `go.sum` names, and builds again only what has changed. Debian's Go is older than go-amqp asks for, so it is
+/// not installed here.
+fn install_go(cache: &Cache, deadline: Deadline) -> Result<(), String> {
+    let mut command = Command::new("go");
+    command
+        .args(["build", "-o"])
+        .arg(cache.folder(GO_PROGRAM))
+        .arg(".")
+        .env("GOFLAGS", "-mod=readonly -buildvcs=false")
+        .current_dir(programs().join("go"));
+    cache
+        .step("go-amqp", &mut command, deadline)
+        .map_err(|error| format!("Go 1.25 or newer has to be on the path: {error}"))
 }
