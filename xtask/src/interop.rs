@@ -25,7 +25,7 @@ use crate::shell;
 /// Arguments of `cargo xtask interop`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Meet only these peers: artemis, rabbit, brokerj, proton, rhea, go-amqp (default: all)
+    /// Meet only these peers: artemis, rabbit, brokerj, proton, rhea, go-amqp, jms (default: all)
     #[arg(value_parser = Peer::parse)]
     peers: Vec<Peer>,
     /// Install what is missing and stop there
@@ -48,16 +48,18 @@ enum Peer {
     Proton,
     Rhea,
     GoAmqp,
+    Jms,
 }
 
 impl Peer {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Artemis,
         Self::Rabbit,
         Self::BrokerJ,
         Self::Proton,
         Self::Rhea,
         Self::GoAmqp,
+        Self::Jms,
     ];
 
     fn name(self) -> &'static str {
@@ -68,6 +70,7 @@ impl Peer {
             Self::Proton => "proton",
             Self::Rhea => "rhea",
             Self::GoAmqp => "go-amqp",
+            Self::Jms => "jms",
         }
     }
 
@@ -89,7 +92,9 @@ impl Peer {
             Self::Artemis => artemis::install(cache, deadline),
             Self::Rabbit => rabbit::install(cache, deadline),
             Self::BrokerJ => brokerj::install(cache, deadline),
-            Self::Proton | Self::Rhea | Self::GoAmqp => foreign::install(self, cache, deadline),
+            Self::Proton | Self::Rhea | Self::GoAmqp | Self::Jms => {
+                foreign::install(self, cache, deadline)
+            }
         }
     }
 }
@@ -348,7 +353,7 @@ mod tests {
         }
         assert_eq!(
             Peer::parse("x").unwrap_err(),
-            "there are artemis, rabbit, brokerj, proton, rhea, go-amqp"
+            "there are artemis, rabbit, brokerj, proton, rhea, go-amqp, jms"
         );
     }
 }

@@ -64,6 +64,12 @@ pub(super) struct Scenario {
 }
 
 impl Scenario {
+    /// Whether the peer's program knows the commands: only JMS has words for some.
+    pub(super) fn concerns(&self, peer: Peer) -> bool {
+        let has = |command: &str| self.runs.iter().any(|run| run.starts_with(command));
+        peer == Peer::Jms || !(has("request") || has("browse"))
+    }
+
     /// Why this library can not do it.
     pub(super) fn lacking(&self, peer: Peer) -> Option<&'static str> {
         let websocket = matches!(self.way, Way::WebSocket | Way::TlsWebSocket);
@@ -160,6 +166,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             "receive --address huge --size 10000000",
         ],
     ),
+    open(
+        "browse",
+        &[
+            "send --address shelf --count 100",
+            "browse --address shelf --count 100",
+            "receive --address shelf --count 100 --delivery-count 0",
+        ],
+    ),
+    open(
+        "requests with a temporary queue",
+        &[
+            "request --address service --count 100",
+            "empty --address service",
+        ],
+    ),
     by(
         Way::Guest,
         "SASL SCRAM-SHA-1",
@@ -244,7 +265,7 @@ mod tests {
             for run in scenario.runs {
                 let command = run.split(' ').next().unwrap();
                 assert!(
-                    ["connect", "send", "receive", "empty"].contains(&command),
+                    ["connect", "send", "receive", "empty", "browse", "request"].contains(&command),
                     "{run}"
                 );
             }
@@ -253,9 +274,9 @@ mod tests {
 
     #[test]
     fn every_scenario_is_for_some_library() {
-        let peers = [Peer::Proton, Peer::Rhea, Peer::GoAmqp];
+        let peers = [Peer::Proton, Peer::Rhea, Peer::GoAmqp, Peer::Jms];
         for scenario in SCENARIOS {
-            let can = |peer: &Peer| scenario.lacking(*peer).is_none();
+            let can = |peer: &Peer| scenario.concerns(*peer) && scenario.lacking(*peer).is_none();
             assert!(peers.iter().any(can), "{}", scenario.name);
         }
     }
