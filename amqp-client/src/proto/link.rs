@@ -304,6 +304,11 @@ impl Link {
             End::Sender(_) => self.rcv_settle_mode = attach.rcv_settle_mode,
             End::Receiver(receiver) => {
                 self.snd_settle_mode = attach.snd_settle_mode;
+                if attach.rcv_settle_mode == ReceiverSettleMode::First {
+                    // Artemis answers so to second, and never tells that it has settled: whoever waits
+                    // for that waits for ever, and its tags come again.
+                    self.rcv_settle_mode = ReceiverSettleMode::First;
+                }
                 let initial = attach.initial_delivery_count.map_or(0, |SequenceNo(n)| n);
                 receiver.credit.on_attach(initial);
             }

@@ -3,8 +3,8 @@
 
 use amqp_client::types::messaging::{Accepted, DeliveryState, Outcome, Received, Released};
 use amqp_client::types::transport::{
-    Close, DeliveryNumber, Detach, Disposition, End, Error, ErrorCondition, Fields, Handle, Open,
-    Performative, Role,
+    Close, DeliveryNumber, DeliveryTag, Detach, Disposition, End, Error, ErrorCondition, Fields,
+    Handle, Open, Performative, ReceiverSettleMode, Role,
 };
 use amqp_client::types::{Symbol, Value};
 use amqp_client::{
@@ -352,4 +352,31 @@ async fn a_peer_that_ends_the_session_over_a_map_is_attached_to_without_in_anoth
     wire.write(&frame(2, &report(id, Some(accepted.clone()), true), &[]))
         .await;
     assert_eq!(receipt.await.expect("it is settled"), accepted);
+}
+
+/// Artemis answers first to second, settles without a word, and uses its tags again.
+#[tokio::test(start_paused = true)]
+async fn a_receiver_settles_first_when_the_peer_says_so() {
+    // tests: [LNK-14]
+    let (connection, mut wire) = Wire::connected(ConnectionOptions::new()).await;
+    let options = ReceiverOptions::new().settle_second();
+    let (receiver, attach) = tokio::join!(
+        connection.create_receiver_with("q", options),
+        wire.answer_attach(|answer| answer.rcv_settle_mode = ReceiverSettleMode::First),
+    );
+    assert_eq!(attach.rcv_settle_mode, ReceiverSettleMode::Second);
+    let receiver = receiver.expect("it is attached");
+    for id in 0..2 {
+        let mut transfer = first_transfer(0, id);
+        transfer.delivery_tag = DeliveryTag::try_from(vec![7]).ok();
+        wire.write(&frame(0, &transfer, &message("m"))).await;
+        receiver.recv().await.expect("a delivery").accept();
+        let told = wire
+            .expect(|p| match p {
+                Performative::Disposition(told) => Some(told.clone()),
+                _ => None,
+            })
+            .await;
+        assert!(told.settled);
+    }
 }

@@ -278,7 +278,8 @@ impl ReceiverOptions {
     }
 
     /// The sender settles, after this side has said its outcome: nothing is settled before the
-    /// sender knows how it ended. Section 2.8.3.
+    /// sender knows how it ended. A peer that answers with first is taken at its word: then this side
+    /// settles. Section 2.8.3.
     pub fn settle_second(mut self) -> Self {
         self.rcv_settle_mode = ReceiverSettleMode::Second;
         self
