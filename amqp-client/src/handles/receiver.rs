@@ -93,7 +93,8 @@ impl Receiver {
         Ok(taken.map(|(incoming, report)| Delivery::new(self.inner.clone(), incoming, report)))
     }
 
-    /// Grants exactly `credit` deliveries, by hand from now on. Section 2.6.7.
+    /// Grants exactly `credit` deliveries, by hand from now on; 2,147,483,647 at most, since serial
+    /// numbers that are farther apart can not be compared. Section 2.6.7.
     pub fn set_credit(&self, credit: u32) {
         let link = self.inner.shared.clone();
         self.inner

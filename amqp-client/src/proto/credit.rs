@@ -84,6 +84,10 @@ impl SenderCredit {
     }
 }
 
+/// The most that is ever granted: serial numbers that are farther apart can not be compared. Section
+/// 2.6.7, RFC 1982.
+const MAX_CREDIT: u32 = i32::MAX as u32;
+
 /// The receiving end: what has been granted and what is still to be granted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceiverCredit {
@@ -102,7 +106,7 @@ impl ReceiverCredit {
         Self {
             delivery_count: None,
             credit: 0,
-            auto,
+            auto: auto.map(bounded),
             outstanding: 0,
             drain: false,
         }
@@ -142,11 +146,12 @@ impl ReceiverCredit {
 
     /// Switches to automatic credit of `window`, or to manual with what is granted now.
     pub(crate) fn set_auto(&mut self, window: Option<u32>) {
-        self.auto = window;
+        self.auto = window.map(bounded);
     }
 
     /// Grants exactly `credit` from now on. Answers whether a flow is owed.
     pub(crate) fn set(&mut self, credit: u32) -> bool {
+        let credit = bounded(credit);
         let changed = self.credit != credit;
         self.credit = credit;
         changed
@@ -194,8 +199,17 @@ impl ReceiverCredit {
     }
 }
 
+fn bounded(credit: u32) -> u32 {
+    credit.min(MAX_CREDIT)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -261,5 +275,217 @@ mod tests {
         assert!(receiver.top_up());
         assert_eq!(receiver.credit() + receiver.outstanding, 10);
         assert_eq!(receiver.delivery_count(), Some(8));
+    }
+
+    /// A frame on its way: the numbers as they are on the wire, and as they are without a wrap.
+    #[derive(Debug)]
+    enum Frame {
+        Attach,
+        Delivery,
+        Flow { count: u64 },
+    }
+
+    /// Two ends of a link and what lies between them, beside the same in 64-bit numbers.
+    struct World {
+        sender: SenderCredit,
+        receiver: ReceiverCredit,
+        to_receiver: VecDeque<Frame>,
+        /// delivery-count (unless the attach has not come), link-credit, drain.
+        to_sender: VecDeque<(Option<u64>, u32, bool)>,
+        initial: u64,
+        sent: u64,
+        limit: u64,
+        received: u64,
+        granted: u64,
+        unfinished: u32,
+        attached: bool,
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Grant(u32),
+        Auto(u32),
+        Drain,
+        Finish(u32),
+        TellSender,
+        Send(u8),
+        NothingMore,
+        TellReceiver,
+        SenderReads(u8),
+        ReceiverReads(u8),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        use Step::*;
+        let credit = prop_oneof![8 => 0..20u32, 1 => Just(i32::MAX as u32), 1 => Just(u32::MAX)];
+        prop_oneof![
+            3 => credit.prop_map(Grant),
+            1 => (1..30u32).prop_map(Auto),
+            1 => Just(Drain),
+            2 => (0..6u32).prop_map(Finish),
+            3 => Just(TellSender),
+            6 => (1..6u8).prop_map(Send),
+            1 => Just(NothingMore),
+            1 => Just(TellReceiver),
+            4 => (1..4u8).prop_map(SenderReads),
+            4 => (1..8u8).prop_map(ReceiverReads),
+        ]
+    }
+
+    impl World {
+        fn new(initial: u64) -> Self {
+            Self {
+                sender: SenderCredit::new(initial as u32),
+                receiver: ReceiverCredit::new(None),
+                to_receiver: VecDeque::from([Frame::Attach]),
+                to_sender: VecDeque::new(),
+                initial,
+                sent: initial,
+                limit: initial,
+                received: initial,
+                granted: initial,
+                unfinished: 0,
+                attached: false,
+            }
+        }
+
+        fn step(&mut self, step: Step) {
+            match step {
+                Step::Grant(credit) => {
+                    self.receiver.set_auto(None);
+                    self.receiver.set(credit);
+                    self.granted = self.received + u64::from(credit.min(i32::MAX as u32));
+                }
+                Step::Auto(window) => {
+                    self.receiver.set_auto(Some(window));
+                    self.top_up();
+                }
+                Step::Drain if self.receiver.credit() > 0 => self.receiver.start_drain(),
+                Step::Drain => {}
+                Step::Finish(n) => {
+                    let n = n.min(self.unfinished);
+                    self.unfinished -= n;
+                    self.receiver.consumed(n);
+                    self.top_up();
+                }
+                Step::TellSender => {
+                    let count = self.attached.then_some(self.received);
+                    let credit = self.receiver.credit();
+                    self.to_sender
+                        .push_back((count, credit, self.receiver.draining()));
+                }
+                Step::Send(n) => {
+                    for _ in 0..n {
+                        let may = self.sent < self.limit;
+                        assert_eq!(self.sender.take(), may);
+                        if may {
+                            self.sent += 1;
+                            self.to_receiver.push_back(Frame::Delivery);
+                        }
+                    }
+                }
+                Step::NothingMore => {
+                    let left = self.sent < self.limit;
+                    if self.sender.drained() {
+                        assert!(left);
+                        self.sent = self.limit;
+                        self.step(Step::TellReceiver);
+                    }
+                }
+                Step::TellReceiver => self.to_receiver.push_back(Frame::Flow { count: self.sent }),
+                Step::SenderReads(n) => (0..n).for_each(|_| self.sender_reads()),
+                Step::ReceiverReads(n) => (0..n).for_each(|_| self.receiver_reads()),
+            }
+            self.check();
+        }
+
+        fn top_up(&mut self) {
+            let before = self.receiver.credit();
+            let Some(window) = self.receiver.auto else {
+                return;
+            };
+            let missing = window
+                .saturating_sub(self.unfinished)
+                .saturating_sub(before);
+            let due = missing >= window.div_ceil(2) && !self.receiver.draining();
+            assert_eq!(self.receiver.top_up(), due);
+            self.granted += if due { u64::from(missing) } else { 0 };
+        }
+
+        fn sender_reads(&mut self) {
+            let Some((count, credit, drain)) = self.to_sender.pop_front() else {
+                return;
+            };
+            self.sender
+                .on_flow(count.map(|n| n as u32), Some(credit), drain);
+            self.limit = self
+                .sent
+                .max(count.unwrap_or(self.initial) + u64::from(credit));
+            if drain && self.sender.credit() == 0 {
+                self.step(Step::TellReceiver);
+            }
+        }
+
+        fn receiver_reads(&mut self) {
+            match self.to_receiver.pop_front() {
+                None => {}
+                Some(Frame::Attach) => {
+                    self.receiver.on_attach(self.initial as u32);
+                    self.attached = true;
+                }
+                Some(Frame::Delivery) => {
+                    assert_eq!(self.receiver.on_delivery(), self.received < self.granted);
+                    self.received += 1;
+                    self.granted = self.granted.max(self.received);
+                    self.unfinished += 1;
+                    self.receiver.drain_over();
+                }
+                Some(Frame::Flow { count }) => {
+                    self.received = count;
+                    self.granted = self.granted.max(count);
+                    let draining = self.receiver.draining();
+                    let over = self.receiver.on_flow(Some(count as u32));
+                    assert_eq!(over, draining && self.granted == count);
+                }
+            }
+        }
+
+        fn check(&self) {
+            assert_eq!(self.sender.delivery_count(), self.sent as u32);
+            assert_eq!(u64::from(self.sender.credit()), self.limit - self.sent);
+            assert_eq!(
+                u64::from(self.receiver.credit()),
+                self.granted - self.received
+            );
+            let count = self.attached.then_some(self.received as u32);
+            assert_eq!(self.receiver.delivery_count(), count);
+        }
+
+        /// Lets everything arrive that is on its way.
+        fn settle(&mut self) {
+            while !self.to_sender.is_empty() || !self.to_receiver.is_empty() {
+                self.step(Step::SenderReads(1));
+                self.step(Step::ReceiverReads(1));
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn both_ends_agree_with_numbers_that_do_not_wrap(before_wrap in 0..60u32, steps in vec(step(), 1..200)) {
+            // tests: [LNK-24] [LNK-26] [LNK-27] [LNK-28] [LNK-29] [LNK-31] [LNK-32] [LNK-34] [PRF-08]
+            let mut world = World::new(u64::from(u32::MAX - before_wrap));
+            steps.into_iter().for_each(|step| world.step(step));
+            world.settle();
+            world.step(Step::TellSender);
+            world.settle();
+            world.step(Step::NothingMore);
+            world.settle();
+            prop_assert!(!world.receiver.draining(), "a drain comes to its end");
+            prop_assert_eq!(world.sender.credit(), world.receiver.credit());
+            prop_assert_eq!(Some(world.sender.delivery_count()), world.receiver.delivery_count());
+        }
     }
 }
