@@ -413,18 +413,23 @@ impl Session {
         }
         let unheard = link.unheard;
         let by_peer = !matches!(link.local, Local::DetachOwed(_) | Local::Detached { .. });
+        let mut lost = None;
         if let Some(receiver) = link.receiver()
             && let Some(assembly) = receiver.assembly.take()
         {
             // [LNK-57]: a fragment is never delivered.
             receiver.load.sub(assembly.load());
             self.load.sub(assembly.load());
+            lost = Some(assembly.head.id);
         }
         if by_peer {
             // Where nobody has answered the attach yet, it is answered all the same: the partner
             // waits for both frames before its handle is free. [LNK-07] [LNK-20]
             link.detach(detach.closed, None);
             self.owe(key);
+        }
+        if let Some(id) = lost {
+            self.stray(id);
         }
         if !unheard {
             events.push_back(Event::LinkDetached {

@@ -127,6 +127,7 @@ impl Session {
             {
                 receiver.load.sub(assembly.load());
                 self.load.sub(assembly.load());
+                self.stray(assembly.head.id);
             }
             self.owe(key);
         }
@@ -180,7 +181,9 @@ impl Session {
 
     pub(super) fn forget_deliveries(&mut self, key: Key) {
         self.sent.extract(|_, sent| sent.link == key);
-        self.held.extract(|_, held| held.link == key);
+        for (id, _) in self.held.extract(|_, held| held.link == key) {
+            self.stray(id);
+        }
     }
 
     /// Nobody wants to know of the deliveries of a detached link any more.

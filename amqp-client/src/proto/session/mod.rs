@@ -11,6 +11,8 @@ mod receive;
 mod resume;
 mod send;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod transfer_in;
 mod transfer_out;
 mod transmit;
@@ -158,6 +160,9 @@ pub(crate) struct Session {
 
     sent: super::ring::Ring<Sent>,
     held: super::ring::Ring<Held>,
+    /// Deliveries that may be open at the partner and are not held here lie between these two ids: their
+    /// links went while they were on their way. [PRF-20]
+    astray: Option<(u32, u32)>,
     /// What we report as the receiver of deliveries.
     received_dispositions: Dispositions,
     /// What we report as the sender of deliveries.
@@ -203,6 +208,7 @@ impl Session {
             outputs: Vec::new(),
             sent: Default::default(),
             held: Default::default(),
+            astray: None,
             received_dispositions: Dispositions::default(),
             sent_dispositions: Dispositions::default(),
             owing: Vec::new(),

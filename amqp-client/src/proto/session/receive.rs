@@ -3,6 +3,7 @@
 //! Decides when credit and window are renewed and which dispositions are owed. Sections 2.5.6, 2.6.7,
 //! 2.6.12.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 
 use amqp_types::messaging::DeliveryState;
@@ -10,7 +11,7 @@ use amqp_types::messaging::DeliveryState;
 use super::super::arena::Key;
 use super::super::delivery::{Held, Load};
 use super::super::event::Event;
-use super::super::link::{Link, Local};
+use super::super::link::{End, Link, Local};
 use super::super::resume::is_terminal;
 use super::Session;
 
@@ -90,6 +91,44 @@ impl Session {
                 self.settle_in_round(held.link);
             }
         }
+    }
+
+    /// A delivery that may be open at the partner is not held here.
+    pub(super) fn stray(&mut self, id: u32) {
+        self.astray = Some(match self.astray {
+            None => (id, id),
+            Some((first, last)) if is_before(id, first) => (id, last),
+            Some((first, last)) if is_before(last, id) => (first, id),
+            Some(astray) => astray,
+        });
+    }
+
+    /// Tells whether a delivery that the partner may have open, and that is not to be settled, lies
+    /// strictly between two ids: one that is held, one of which not all transfers have come, or one that
+    /// went astray. [PRF-20]
+    pub(super) fn open_between(&self) -> impl Fn(u32, u32) -> bool {
+        let parts = OnceCell::new();
+        move |after, before| {
+            let is_between = |id: &u32| is_before(after, *id) && is_before(*id, before);
+            let astray = self.astray;
+            self.held.any_between(after, before)
+                || parts
+                    .get_or_init(|| self.unfinished())
+                    .iter()
+                    .any(is_between)
+                || astray
+                    .is_some_and(|(first, last)| is_before(after, last) && is_before(first, before))
+        }
+    }
+
+    /// The deliveries of which not all transfers have come, one a link at most.
+    fn unfinished(&self) -> Vec<u32> {
+        let assembly = |link: &Link| match &link.end {
+            End::Receiver(receiver) => receiver.assembly.as_ref().map(|part| part.head.id),
+            End::Sender(_) => None,
+        };
+        let links = self.links.iter();
+        links.filter_map(|(_, link)| assembly(link)).collect()
     }
 
     /// Settles every delivery of a link up to one, in order, with the same outcome.
@@ -193,4 +232,9 @@ impl Session {
         let by_octets = u32::try_from(octets / self.max_frame_size).unwrap_or(u32::MAX);
         frames.min(by_octets)
     }
+}
+
+/// In the order of serial numbers. RFC 1982.
+fn is_before(a: u32, b: u32) -> bool {
+    (b.wrapping_sub(a) as i32) > 0
 }

@@ -23,6 +23,20 @@ impl Session {
         payload: Bytes,
         events: &mut Events,
     ) -> Result<(), Violation> {
+        let id = transfer.delivery_id;
+        let taken = self.take_transfer(transfer, payload, events);
+        if let (Err(_), Some(id)) = (&taken, id) {
+            self.stray(id.0);
+        }
+        taken
+    }
+
+    fn take_transfer(
+        &mut self,
+        transfer: Transfer,
+        payload: Bytes,
+        events: &mut Events,
+    ) -> Result<(), Violation> {
         if self.incoming_window == 0 && !self.ends_what_began(transfer.handle) {
             return Err(Violation::session(
                 ErrorCondition::WindowViolation,
@@ -64,7 +78,8 @@ impl Session {
         };
         if dropping {
             // The partner has not seen our detach yet; nothing of this reaches the application. [LNK-38] [SES-34]
-            receiver.assembly = None;
+            let part = receiver.assembly.take();
+            part.into_iter().for_each(|part| self.stray(part.head.id));
             self.skip_delivery(transfer.delivery_id);
             self.judge_window();
             return Ok(());
@@ -222,14 +237,13 @@ impl Session {
             // [LNK-40]
             receiver.load.sub(assembly.load());
             self.load.sub(assembly.load());
+            let limit = receiver.max_message_size;
+            self.stray(assembly.head.id);
             return Err(Violation::link(
                 key,
                 ErrorCondition::MessageSizeExceeded,
                 "2.7.3",
-                format!(
-                    "a message of more than {} octets",
-                    receiver.max_message_size
-                ),
+                format!("a message of more than {limit} octets"),
             ));
         }
         if transfer.more {
@@ -287,6 +301,7 @@ impl Session {
     pub(super) fn skip_delivery(&mut self, id: Option<DeliveryNumber>) {
         if let Some(id) = id {
             self.expected_delivery_id = Some(id.0.wrapping_add(1));
+            self.stray(id.0);
         }
     }
 

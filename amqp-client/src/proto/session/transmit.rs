@@ -282,12 +282,11 @@ impl Session {
     fn write_dispositions(&mut self, cx: &mut Transmit<'_>) {
         let channel = self.output;
         let mut fits = true;
-        let held = &self.held;
-        self.received_dispositions.drain(
-            Role::Receiver,
-            |after, before| held.any_between(after, before),
-            |frame| fits &= write_disposition(channel, frame, cx),
-        );
+        let mut received = std::mem::take(&mut self.received_dispositions);
+        received.drain(Role::Receiver, self.open_between(), |frame| {
+            fits &= write_disposition(channel, frame, cx);
+        });
+        self.received_dispositions = received;
         let sent = &self.sent;
         self.sent_dispositions.drain(
             Role::Sender,
