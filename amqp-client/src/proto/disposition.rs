@@ -81,7 +81,12 @@ fn serial_before(a: u32, b: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use amqp_types::messaging::{Accepted, Released};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
 
     use super::*;
 
@@ -133,5 +138,76 @@ mod tests {
             (2, accepted.clone()),
         ];
         assert_eq!(ranges(&owed, &[]), [(u32::MAX - 1, 2, accepted)]);
+    }
+
+    /// What is reported of one delivery, by number: 0 to 2 settle it, 3 does not.
+    fn report(kind: u8) -> (bool, Option<DeliveryState>) {
+        match kind {
+            0 => (true, Some(Accepted::default().into())),
+            1 => (true, Some(Released::default().into())),
+            2 => (true, None),
+            _ => (false, Some(Accepted::default().into())),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn ranges_say_the_same_as_one_by_one_and_are_as_wide_as_can_be(
+            before_wrap in 0..40u32,
+            // For each delivery-id: not reported and still held, settled long ago, or the reports to come.
+            ids in vec(prop_oneof![
+                2 => Just(None),
+                2 => Just(Some(vec![])),
+                8 => vec(prop_oneof![6 => Just(0u8), 1 => Just(1), 1 => Just(2), 1 => Just(3)], 1..3).prop_map(Some),
+            ], 1..80),
+            swaps in vec((any::<Index>(), any::<Index>()), 0..40),
+        ) {
+            // tests: [PRF-20] [PRF-21]
+            let start = u64::from(u32::MAX - before_wrap);
+            let held: BTreeSet<u64> = ids.iter().enumerate().filter(|(_, id)| id.is_none()).map(|(at, _)| start + at as u64).collect();
+            let mut reports: Vec<(u64, u8)> = ids
+                .iter()
+                .enumerate()
+                .flat_map(|(at, kinds)| kinds.iter().flatten().map(move |kind| (start + at as u64, *kind)))
+                .collect();
+            let count = reports.len();
+            for (a, b) in swaps.iter().filter(|_| count > 0) {
+                reports.swap(a.index(count), b.index(count));
+            }
+
+            let mut owed = Dispositions::default();
+            let mut one_by_one: BTreeMap<u64, Vec<(bool, Option<DeliveryState>)>> = BTreeMap::new();
+            for (id, kind) in &reports {
+                let (settled, state) = report(*kind);
+                owed.push(*id as u32, settled, state.clone());
+                one_by_one.entry(*id).or_default().push((settled, state));
+            }
+            let wide = |id: u32| start + u64::from(id.wrapping_sub(start as u32));
+            let between = |a: u32, b: u32| held.range(wide(a) + 1..wide(b)).next().is_some();
+            let mut frames: Vec<(u64, u64, bool, Option<DeliveryState>)> = Vec::new();
+            owed.drain(Role::Receiver, between, |frame| {
+                let last = frame.last.unwrap_or(frame.first);
+                frames.push((wide(frame.first.0), wide(last.0), frame.settled, frame.state.clone()));
+            });
+            prop_assert!(owed.is_empty());
+
+            let mut told: BTreeMap<u64, Vec<(bool, Option<DeliveryState>)>> = BTreeMap::new();
+            for (first, last, settled, state) in &frames {
+                prop_assert!(first <= last && held.range(first..=last).next().is_none());
+                for id in one_by_one.range(first..=last).map(|(id, _)| *id) {
+                    told.entry(id).or_default().push((*settled, state.clone()));
+                }
+            }
+            prop_assert_eq!(&told, &one_by_one, "each delivery hears its reports, in their order, and no other");
+            for pair in frames.windows(2) {
+                let ((_, last, settled, state), (first, ..)) = (&pair[0], &pair[1]);
+                prop_assert!(last <= first, "in the order of the ids");
+                let joins = (*settled, state) == (pair[1].2, &pair[1].3);
+                let apart = last == first || held.range(last..first).next().is_some();
+                prop_assert!(!joins || apart, "{last} and {first} could share a frame");
+            }
+        }
     }
 }

@@ -184,6 +184,11 @@ impl<T> Ring<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::Ring;
 
     fn ring(ids: &[u32]) -> Ring<u32> {
@@ -248,49 +253,127 @@ mod tests {
         assert!(held.remove(99_999).is_none());
     }
 
-    #[test]
-    fn agrees_with_a_sorted_map() {
-        let mut held = Ring::default();
-        let mut model = std::collections::BTreeMap::new();
-        let start = u32::MAX - 500;
-        let mut random = 7u64;
-        let mut next = 0u32;
-        for _ in 0..20_000 {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            let roll = (random >> 33) as u32;
-            match roll % 4 {
-                0 | 1 => {
-                    next += 1 + (roll >> 8) % 2;
-                    held.push(start.wrapping_add(next), next);
-                    model.insert(next, next);
-                }
-                2 => {
-                    let id = (roll >> 4) % (next + 2);
-                    assert_eq!(held.remove(start.wrapping_add(id)), model.remove(&id));
-                }
-                _ => {
-                    let first = (roll >> 4) % (next + 2);
-                    let last = first + (roll >> 20) % 8;
-                    let mut seen = Vec::new();
-                    held.drain_range(
-                        start.wrapping_add(first),
-                        start.wrapping_add(last),
-                        |_, v| {
-                            seen.push(*v);
-                            *v % 3 == 0
-                        },
-                    );
-                    let expected: Vec<u32> = model.range(first..=last).map(|(k, _)| *k).collect();
-                    assert_eq!(seen, expected);
-                    for id in expected.iter().filter(|v| *v % 3 == 0) {
-                        model.remove(id);
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        /// An id so far behind the last one.
+        Push(u32),
+        /// An id between two that came: interleaved links end in any order.
+        Late(usize),
+        Remove(usize),
+        /// Takes the entry out if its value is even.
+        RemoveEven(usize),
+        /// From one entry (and so much before it) over so many ids; multiples of the number go.
+        Range(usize, u32, u32, u32),
+        Everything(u32),
+        Extract(u32),
+        AnyBetween(usize, u32, u32),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        use Step::*;
+        let gap = prop_oneof![12 => 1..3u32, 1 => Just(1 << 20)];
+        let at = 0..64usize;
+        let span = prop_oneof![6 => 0..12u32, 1 => Just(1 << 21), 1 => Just(i32::MAX as u32 / 2)];
+        prop_oneof![
+            8 => gap.prop_map(Push),
+            2 => at.clone().prop_map(Late),
+            4 => at.clone().prop_map(Remove),
+            1 => at.clone().prop_map(RemoveEven),
+            3 => (at.clone(), 0..4u32, span.clone(), 1..4u32).prop_map(|(a, b, c, d)| Range(a, b, c, d)),
+            1 => (2..4u32).prop_map(Everything),
+            1 => (2..5u32).prop_map(Extract),
+            2 => (at, 0..4u32, span).prop_map(|(a, b, c)| AnyBetween(a, b, c)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn agrees_with_a_sorted_map(before_wrap in 0..300u32, steps in vec(step(), 1..400)) {
+            // tests: [PRF-20] [PRF-21] [LNK-53]
+            let start = u64::from(u32::MAX - before_wrap);
+            let narrow = |id: u64| id as u32;
+            let mut ring = Ring::default();
+            let mut model = BTreeMap::new();
+            // Every id that was ever used, so that settled ones are asked for, too.
+            let mut used = vec![start];
+            ring.push(narrow(start), start);
+            model.insert(start, start);
+            for step in steps {
+                let pick = |at: usize| used[used.len() - 1 - at % used.len()];
+                match step {
+                    Step::Push(gap) => {
+                        let id = used[used.len() - 1] + u64::from(gap);
+                        used.push(id);
+                        ring.push(narrow(id), id);
+                        model.insert(id, id);
+                    }
+                    Step::Late(at) => {
+                        let id = pick(at) + 1;
+                        if model.first_key_value().is_some_and(|(first, _)| *first < id)
+                            && id < used[used.len() - 1]
+                            && !model.contains_key(&id)
+                        {
+                            ring.push(narrow(id), id);
+                            model.insert(id, id);
+                        }
+                    }
+                    Step::Remove(at) => {
+                        let id = pick(at);
+                        prop_assert_eq!(ring.get(narrow(id)), model.get(&id));
+                        prop_assert_eq!(ring.get_mut(narrow(id)), model.get_mut(&id));
+                        prop_assert_eq!(ring.remove(narrow(id)), model.remove(&id));
+                        prop_assert_eq!(ring.remove(narrow(id)), None);
+                    }
+                    Step::RemoveEven(at) => {
+                        let id = pick(at);
+                        let expected = model.get(&id).copied().filter(|id| id.is_multiple_of(2));
+                        prop_assert_eq!(ring.remove_if(narrow(id), |id| id.is_multiple_of(2)), expected);
+                        expected.map(|id| model.remove(&id));
+                    }
+                    Step::Range(at, before, span, parts) => {
+                        let first = pick(at) - u64::from(before);
+                        let last = first + u64::from(span);
+                        let expected: Vec<u64> = model.range(first..=last).map(|(id, _)| *id).collect();
+                        let mut seen = Vec::new();
+                        ring.drain_range(narrow(first), narrow(last), |id, wide| {
+                            assert_eq!(id, narrow(*wide));
+                            seen.push(*wide);
+                            wide.is_multiple_of(parts.into())
+                        });
+                        prop_assert_eq!(&seen, &expected);
+                        model.retain(|id, _| *id < first || *id > last || !id.is_multiple_of(parts.into()));
+                    }
+                    Step::Everything(parts) => {
+                        let first = used[used.len() / 2];
+                        let mut seen = 0;
+                        ring.drain_range(narrow(first), narrow(first).wrapping_sub(1), |_, wide| {
+                            seen += 1;
+                            wide.is_multiple_of(parts.into())
+                        });
+                        prop_assert_eq!(seen, model.len());
+                        model.retain(|id, _| !id.is_multiple_of(parts.into()));
+                    }
+                    Step::Extract(parts) => {
+                        let gone = ring.extract(|_, wide| wide.is_multiple_of(parts.into()));
+                        let goes = |id: &u64| id.is_multiple_of(parts.into());
+                        let expected: Vec<(u32, u64)> = model.keys().copied().filter(goes).map(|id| (narrow(id), id)).collect();
+                        model.retain(|id, _| !goes(id));
+                        prop_assert_eq!(gone, expected);
+                    }
+                    Step::AnyBetween(at, before, span) => {
+                        let first = pick(at) - u64::from(before);
+                        let last = first + u64::from(span);
+                        let held = model.keys().any(|id| first < *id && *id < last);
+                        prop_assert_eq!(ring.any_between(narrow(first), narrow(last)), held);
                     }
                 }
+                prop_assert_eq!(ring.len(), model.len());
+                prop_assert!(ring.iter().map(|(id, wide)| (id, *wide)).eq(model.iter().map(|(id, wide)| (narrow(*id), *wide))));
+                // What has been settled costs no more than what is held.
+                prop_assert!(ring.entries.len() <= 64 + 2 * model.len());
             }
-            assert_eq!(held.len(), model.len());
         }
-        assert!(model.values().eq(held.iter().map(|(_, v)| v)));
     }
 }
