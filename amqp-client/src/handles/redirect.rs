@@ -3,6 +3,8 @@
 //! Decides how a redirect of a connection or a link turns into another attempt, and how often.
 //! Reading a redirect is [`crate::Error::redirect`]. Sections 2.8.16, 2.8.18.
 
+use std::future::ready;
+
 use super::connection::Connection;
 use super::container::Container;
 use super::options::{ConnectionOptions, ReceiverOptions, SenderOptions};
@@ -26,13 +28,8 @@ impl Container {
         options: ConnectionOptions,
         limit: u32,
     ) -> Result<Connection, Error> {
-        let mut trail = Trail::new(url, options, limit)?;
-        loop {
-            match self.connect_to(&trail.address, trail.options.clone()).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => trail.follow(error)?,
-            }
-        }
+        self.following(url, options, limit, |connection, _| ready(Ok(connection)))
+            .await
     }
 
     /// Connects, attaches a sender and follows redirects of the connection and of the link, at most
@@ -51,21 +48,11 @@ impl Container {
         options: SenderOptions,
         limit: u32,
     ) -> Result<Sender, Error> {
-        let mut trail = Trail::new(url, connection, limit)?;
-        loop {
-            let attempt = async {
-                let connection = self
-                    .connect_to(&trail.address, trail.options.clone())
-                    .await?;
-                connection
-                    .create_sender_with(&trail.node, options.clone())
-                    .await
-            };
-            match attempt.await {
-                Ok(sender) => return Ok(sender),
-                Err(error) => trail.follow(error)?,
-            }
-        }
+        self.following(url, connection, limit, |connection, node| {
+            let options = options.clone();
+            async move { connection.create_sender_with(&node, options).await }
+        })
+        .await
     }
 
     /// Connects, attaches a receiver and follows redirects of the connection and of the link, at most
@@ -84,18 +71,31 @@ impl Container {
         options: ReceiverOptions,
         limit: u32,
     ) -> Result<Receiver, Error> {
-        let mut trail = Trail::new(url, connection, limit)?;
+        self.following(url, connection, limit, |connection, node| {
+            let options = options.clone();
+            async move { connection.create_receiver_with(&node, options).await }
+        })
+        .await
+    }
+
+    /// Connects and does what `then` says with the connection and the node, as often as the peer sends
+    /// us on and `limit` allows.
+    async fn following<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        url: &str,
+        options: ConnectionOptions,
+        limit: u32,
+        then: impl Fn(Connection, String) -> F,
+    ) -> Result<T, Error> {
+        let mut trail = Trail::new(url, options, limit)?;
         loop {
             let attempt = async {
-                let connection = self
-                    .connect_to(&trail.address, trail.options.clone())
-                    .await?;
-                connection
-                    .create_receiver_with(&trail.node, options.clone())
-                    .await
+                let options = trail.options.clone();
+                let connection = self.connect_to(&trail.address, options).await?;
+                then(connection, trail.node.clone()).await
             };
             match attempt.await {
-                Ok(receiver) => return Ok(receiver),
+                Ok(reached) => return Ok(reached),
                 Err(error) => trail.follow(error)?,
             }
         }

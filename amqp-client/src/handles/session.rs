@@ -15,8 +15,8 @@ use super::options::{ReceiverOptions, SenderOptions};
 use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::driver::{
-    Command, ConnectionShared, LinkShared, ReceiverShared, Room, SenderShared, SessionShared,
-    Template, reply_within,
+    AttachOrder, Command, ConnectionShared, LinkShared, ReceiverShared, Room, SenderShared,
+    SessionShared, Template, reply_within,
 };
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::proto::{LinkConfig, missing};
@@ -27,6 +27,9 @@ use crate::proto::{LinkConfig, missing};
 pub struct Session {
     inner: Arc<SessionInner>,
 }
+
+/// Where the peer's attach comes, or why there is none.
+pub(crate) type AttachAnswer = oneshot::Receiver<Result<Box<transport::Attach>, Error>>;
 
 #[derive(Debug)]
 pub(crate) struct SessionInner {
@@ -125,15 +128,7 @@ impl Session {
     ) -> Result<Sender, Error> {
         let required = options.required_capabilities.clone();
         let (handle, answer) = self.start_sender(address, options);
-        let connection = &self.inner.shared.connection;
-        let remote = reply_within(
-            connection,
-            answer,
-            connection.deadlines().attach,
-            "attach",
-            ErrorScope::Link,
-        )
-        .await?;
+        let remote = self.attached(answer).await?;
         if let Some(missing) = missing(&required, &remote.offered_capabilities) {
             let (error, refusal) = lacks(missing);
             handle.close_with_error(refusal).await.ok();
@@ -147,10 +142,7 @@ impl Session {
         &self,
         address: &str,
         options: SenderOptions,
-    ) -> (
-        Sender,
-        oneshot::Receiver<Result<Box<transport::Attach>, Error>>,
-    ) {
+    ) -> (Sender, AttachAnswer) {
         let connection = self.inner.shared.connection.clone();
         let claim = options.name.as_ref().map(|_| options.take_over);
         let name = options.name.clone().unwrap_or_else(|| link_name("sender"));
@@ -169,27 +161,17 @@ impl Session {
         let shared = SenderShared::new(connection.clone(), template, room);
         let attach = Box::new(attach);
         let handle = Sender::new(shared.clone(), self.inner.clone(), settled);
-        let (reply_to, answer) = oneshot::channel();
-        let link = LinkShared::Sender(shared);
-        if let Err(error) = claim_name(&connection, &link, claim) {
-            link.finish(&error, true);
-            drop(reply_to.send(Err(error)));
-            return (handle, answer);
-        }
-        connection.push(Command::Attach {
-            session: self.inner.shared.clone(),
-            order: crate::driver::AttachOrder {
-                shared: link,
-                attach,
-                config: LinkConfig {
-                    manual_drain,
-                    keep: resumable,
-                    ..LinkConfig::default()
-                },
-            },
-            reply: reply_to,
-        });
-        (handle, answer)
+        let config = LinkConfig {
+            manual_drain,
+            keep: resumable,
+            ..LinkConfig::default()
+        };
+        let order = AttachOrder {
+            shared: LinkShared::Sender(shared),
+            attach,
+            config,
+        };
+        (handle, self.attach(order, claim))
     }
 
     /// Attaches a receiver to a node.
@@ -215,32 +197,14 @@ impl Session {
         let asked = options.source.filter.clone().filter(|_| !ignore);
         let required = options.required_capabilities.clone();
         let (handle, answer) = self.start_receiver(address, options);
-        let connection = &self.inner.shared.connection;
-        let remote = reply_within(
-            connection,
-            answer,
-            connection.deadlines().attach,
-            "attach",
-            ErrorScope::Link,
-        )
-        .await?;
-        if let Some(missing) = missing(&required, &remote.offered_capabilities) {
-            let (error, refusal) = lacks(missing);
+        let remote = self.attached(answer).await?;
+        let unmet = match missing(&required, &remote.offered_capabilities) {
+            Some(missing) => Some(lacks(missing)),
+            None => missing_filter(asked.as_ref(), &remote).map(|missing| unfiltered(&missing)),
+        };
+        if let Some((error, refusal)) = unmet {
             handle.close_with_error(refusal).await.ok();
             return Err(error);
-        }
-        if let Some(missing) = missing_filter(asked.as_ref(), &remote) {
-            // [SRC-20] [LNK-12]
-            let what = format!("the peer does not apply the filter {missing}");
-            let mut error = transport::Error::new(transport::ErrorCondition::NotImplemented);
-            error.description = Some(what.clone().into());
-            handle.close_with_error(error).await.ok();
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                ErrorScope::Link,
-                Initiator::Library,
-                what,
-            ));
         }
         Ok(handle)
     }
@@ -250,10 +214,7 @@ impl Session {
         &self,
         address: &str,
         options: ReceiverOptions,
-    ) -> (
-        Receiver,
-        oneshot::Receiver<Result<Box<transport::Attach>, Error>>,
-    ) {
+    ) -> (Receiver, AttachAnswer) {
         let connection = self.inner.shared.connection.clone();
         let claim = options.name.as_ref().map(|_| options.take_over);
         let name = options
@@ -271,28 +232,43 @@ impl Session {
         let shared = ReceiverShared::new(connection.clone(), template, credit.unwrap_or(1));
         let attach = Box::new(attach);
         let handle = Receiver::new(shared.clone(), self.inner.clone(), credit);
-        let (reply_to, answer) = oneshot::channel();
-        let link = LinkShared::Receiver(shared);
-        if let Err(error) = claim_name(&connection, &link, claim) {
-            link.finish(&error, true);
-            drop(reply_to.send(Err(error)));
-            return (handle, answer);
+        let config = LinkConfig {
+            credit,
+            streaming,
+            keep: resumable,
+            ..LinkConfig::default()
+        };
+        let order = AttachOrder {
+            shared: LinkShared::Receiver(shared),
+            attach,
+            config,
+        };
+        (handle, self.attach(order, claim))
+    }
+
+    /// Asks for a link. A name that another link to the peer has is an error, unless it is taken over.
+    fn attach(&self, order: AttachOrder, claim: Option<bool>) -> AttachAnswer {
+        let connection = &self.inner.shared.connection;
+        let (reply, answer) = oneshot::channel();
+        match claim_name(connection, &order.shared, claim) {
+            Ok(()) => connection.push(Command::Attach {
+                session: self.inner.shared.clone(),
+                order,
+                reply,
+            }),
+            Err(error) => {
+                order.shared.finish(&error, true);
+                drop(reply.send(Err(error)));
+            }
         }
-        connection.push(Command::Attach {
-            session: self.inner.shared.clone(),
-            order: crate::driver::AttachOrder {
-                shared: link,
-                attach,
-                config: LinkConfig {
-                    credit,
-                    streaming,
-                    keep: resumable,
-                    ..LinkConfig::default()
-                },
-            },
-            reply: reply_to,
-        });
-        (handle, answer)
+        answer
+    }
+
+    /// Waits for the peer's attach.
+    async fn attached(&self, answer: AttachAnswer) -> Result<Box<transport::Attach>, Error> {
+        let connection = &self.inner.shared.connection;
+        let limit = connection.deadlines().attach;
+        reply_within(connection, answer, limit, "attach", ErrorScope::Link).await
     }
 
     /// The peer's begin: what it offers, what it would like, its properties. `None` before it has come,
@@ -338,7 +314,15 @@ impl Session {
 /// A capability that a link requires and the peer does not offer: what the user learns, and what the
 /// peer is told. [CON-46]
 pub(crate) fn lacks(missing: &Symbol) -> (Error, transport::Error) {
-    let what = format!("the peer does not offer the capability {missing}");
+    unmet(format!("the peer does not offer the capability {missing}"))
+}
+
+/// The same of a filter that the peer does not apply. [SRC-20] [LNK-12]
+fn unfiltered(missing: &Symbol) -> (Error, transport::Error) {
+    unmet(format!("the peer does not apply the filter {missing}"))
+}
+
+fn unmet(what: String) -> (Error, transport::Error) {
     let mut refusal = transport::Error::new(transport::ErrorCondition::NotImplemented);
     refusal.description = Some(what.clone().into());
     let error = Error::new(
