@@ -1,51 +1,71 @@
-//! Receives messages and prints them.
+//! Receives numbered messages and prints them; one that came before is left out.
 //!
-//! `cargo run --example simple_recv -- --url amqp://localhost:5672 --address examples --messages 100`
+//! `cargo run --example simple_recv -- --url amqp://localhost:5672/examples --messages 100`
 
-use amqp_client::{Container, Error, ReceiverOptions};
+use amqp_client::handler::{HandlerResult, MessageEvent, MessagingHandler, StartEvent};
+use amqp_client::types::MessageId;
+use amqp_client::{Container, Error};
 use clap::Parser;
 
 /// Receives messages and prints them.
 #[derive(Debug, Parser)]
-struct Options {
-    /// The peer.
-    #[arg(long, default_value = "amqp://localhost:5672")]
-    url: String,
-    /// The node that the messages come from.
-    #[arg(long, default_value = "examples")]
-    address: String,
+pub struct Options {
+    /// The peer, and the node that the messages come from.
+    #[arg(long, default_value = "amqp://localhost:5672/examples")]
+    pub url: String,
     /// How many; 0 goes on until the connection ends.
-    #[arg(long, default_value_t = 0)]
-    messages: u64,
-    /// How many are fetched ahead.
     #[arg(long, default_value_t = 100)]
-    prefetch: u32,
+    pub messages: usize,
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Error> {
-    let options = Options::parse();
-    let connection = Container::new("simple-recv").connect(&options.url).await?;
-    let link = ReceiverOptions::new().prefetch(options.prefetch);
-    let receiver = connection
-        .create_receiver_with(&options.address, link)
-        .await?;
+struct Recv {
+    options: Options,
+    last: u64,
+    received: Vec<String>,
+}
 
-    let mut received = 0;
-    while options.messages == 0 || received < options.messages {
-        let delivery = receiver.recv().await?;
-        match delivery.message() {
-            Ok(message) => {
-                println!("{:?}", message.body);
-                delivery.accept();
-            }
-            Err(error) => {
-                eprintln!("not a message: {error}");
-                delivery.reject(error.amqp().cloned());
-            }
-        }
-        received += 1;
+impl MessagingHandler for Recv {
+    fn on_start(&mut self, event: &StartEvent) -> HandlerResult {
+        event.container().create_receiver(&self.options.url)?;
+        Ok(())
     }
-    receiver.close().await?;
-    connection.close().await
+
+    fn on_message(&mut self, event: &MessageEvent) -> HandlerResult {
+        let message = event.message()?;
+        let id = message
+            .properties
+            .and_then(|properties| properties.message_id);
+        if let Some(MessageId::Ulong(id)) = id {
+            if id <= self.last {
+                // Sent twice, because the sender never heard that it had arrived. When this returns
+                // the message is accepted.
+                return Ok(());
+            }
+            self.last = id;
+        }
+        self.received
+            .push(message.body.as_str().unwrap_or("no text").to_owned());
+        if self.received.len() == self.options.messages {
+            event.receiver().close();
+            event.connection().close();
+        }
+        Ok(())
+    }
+}
+
+/// Runs the program; answers what it received.
+pub fn run(options: Options) -> Result<Vec<String>, Error> {
+    let program = Container::new("simple-recv").run(Recv {
+        options,
+        last: 0,
+        received: Vec::new(),
+    })?;
+    Ok(program.received)
+}
+
+fn main() -> Result<(), Error> {
+    for text in run(Options::parse())? {
+        println!("{text}");
+    }
+    Ok(())
 }

@@ -1,60 +1,73 @@
-//! Sends numbered messages, as many at once as the peer takes, and counts their outcomes.
+//! Sends numbered messages, as many at once as the peer takes, and counts the acknowledgements.
 //!
-//! `cargo run --example simple_send -- --url amqp://localhost:5672 --address examples --messages 100`
+//! `cargo run --example simple_send -- --url amqp://localhost:5672/examples --messages 100`
 
-use std::collections::VecDeque;
-
-use amqp_client::types::messaging::Outcome;
+use amqp_client::handler::{
+    DeliveryEvent, HandlerResult, MessagingHandler, SenderEvent, StartEvent,
+};
 use amqp_client::{Container, Error, Message};
 use clap::Parser;
 
 /// Sends numbered messages.
 #[derive(Debug, Parser)]
-struct Options {
-    /// The peer.
-    #[arg(long, default_value = "amqp://localhost:5672")]
-    url: String,
-    /// The node that the messages go to.
-    #[arg(long, default_value = "examples")]
-    address: String,
+pub struct Options {
+    /// The peer, and the node that the messages go to.
+    #[arg(long, default_value = "amqp://localhost:5672/examples")]
+    pub url: String,
     /// How many.
     #[arg(long, default_value_t = 100)]
-    messages: u64,
+    pub messages: u64,
 }
 
-/// How many messages may wait for their outcomes.
-const WINDOW: usize = 1000;
+struct Send {
+    options: Options,
+    sent: u64,
+    confirmed: u64,
+}
 
-#[tokio::main]
-async fn main() -> Result<(), Error> {
-    let options = Options::parse();
-    let connection = Container::new("simple-send").connect(&options.url).await?;
-    let sender = connection.create_sender(&options.address).await?;
+impl MessagingHandler for Send {
+    fn on_start(&mut self, event: &StartEvent) -> HandlerResult {
+        event.container().create_sender(&self.options.url)?;
+        Ok(())
+    }
 
-    let (mut accepted, mut others) = (0, 0);
-    let mut count = |outcome: Outcome| match outcome {
-        Outcome::Accepted(_) => accepted += 1,
-        other => {
-            others += 1;
-            eprintln!("not accepted: {other:?}");
+    fn on_sendable(&mut self, event: &SenderEvent) -> HandlerResult {
+        // Without credit messages would pile up here; with it they are on their way at once.
+        while event.sender().credit() > 0 && self.sent < self.options.messages {
+            self.sent += 1;
+            let message = Message::from(format!("message {}", self.sent))
+                .with_message_id(self.sent)
+                .with_application_property("sequence", self.sent);
+            event.sender().send(message)?;
         }
-    };
-    let mut receipts = VecDeque::new();
-    for number in 1..=options.messages {
-        let message = Message::from(format!("message {number}"))
-            .with_message_id(number)
-            .with_application_property("number", number);
-        receipts.push_back(sender.enqueue(message).await?);
-        if receipts.len() == WINDOW
-            && let Some(oldest) = receipts.pop_front()
-        {
-            count(oldest.await?);
+        Ok(())
+    }
+
+    fn on_accepted(&mut self, event: &DeliveryEvent) -> HandlerResult {
+        self.confirmed += 1;
+        if self.confirmed == self.options.messages {
+            event.connection().close();
         }
+        Ok(())
     }
-    for receipt in receipts {
-        count(receipt.await?);
+
+    fn on_rejected(&mut self, event: &DeliveryEvent) -> HandlerResult {
+        // An error ends the connection, and with it this program.
+        Err(format!("rejected: {:?}", event.condition()).into())
     }
-    println!("{accepted} accepted, {others} not");
-    sender.close().await?;
-    connection.close().await
+}
+
+/// Runs the program; answers how many messages were accepted.
+pub fn run(options: Options) -> Result<u64, Error> {
+    let program = Container::new("simple-send").run(Send {
+        options,
+        sent: 0,
+        confirmed: 0,
+    })?;
+    Ok(program.confirmed)
+}
+
+fn main() -> Result<(), Error> {
+    println!("{} messages accepted", run(Options::parse())?);
+    Ok(())
 }

@@ -1,0 +1,105 @@
+//! Four ways to grant credit: by itself, by hand, with a drain, and one message at a time. Each is the
+//! handler of a link of its own.
+//!
+//! `cargo run --example flow_control -- amqp://localhost:5672 examples`; the node should hold messages.
+
+use amqp_client::handler::{
+    HandlerResult, LinkEvent, MessageEvent, MessagingHandler, Receiver, ReceiverEvent, StartEvent,
+};
+use amqp_client::{Container, Error, ReceiverOptions};
+
+/// How a receiver grants credit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The library keeps deliveries fetched ahead.
+    Prefetch,
+    /// The program grants credit for all it wants, once.
+    ByHand,
+    /// The program takes what is there, and no more.
+    Drain,
+    /// The program grants credit for the next message when it is done with the last.
+    OneByOne,
+}
+
+struct Flow {
+    url: String,
+    address: String,
+    way: Way,
+    messages: usize,
+    received: usize,
+}
+
+impl MessagingHandler for Flow {
+    fn on_start(&mut self, event: &StartEvent) -> HandlerResult {
+        let options = match self.way {
+            Way::Prefetch => ReceiverOptions::new().prefetch(10),
+            _ => ReceiverOptions::new().manual_credit(),
+        };
+        let connection = event.container().connect(&self.url)?;
+        connection.create_receiver_with(&self.address, options)?;
+        Ok(())
+    }
+
+    fn on_link_opened(&mut self, event: &LinkEvent) -> HandlerResult {
+        let receiver = event.receiver().ok_or("not ours")?;
+        match self.way {
+            Way::Prefetch => {}
+            Way::ByHand => receiver.add_credit(self.messages as u32),
+            Way::OneByOne => receiver.add_credit(1),
+            Way::Drain => {
+                // More than there may be: what is not used comes back.
+                receiver.add_credit(1000);
+                receiver.drain();
+            }
+        }
+        Ok(())
+    }
+
+    fn on_message(&mut self, event: &MessageEvent) -> HandlerResult {
+        self.received += 1;
+        if self.way == Way::Drain {
+            return Ok(());
+        }
+        if self.received == self.messages {
+            return done(event.receiver());
+        }
+        if self.way == Way::OneByOne {
+            event.receiver().add_credit(1);
+        }
+        Ok(())
+    }
+
+    fn on_drain_finish(&mut self, event: &ReceiverEvent) -> HandlerResult {
+        done(event.receiver())
+    }
+}
+
+fn done(receiver: &Receiver) -> HandlerResult {
+    // What was fetched ahead and not looked at is the peer's again.
+    receiver.connection().close();
+    Ok(())
+}
+
+/// Receives in one way, `messages` of them where the way does not say; answers how many came.
+pub fn run(url: String, address: String, way: Way, messages: usize) -> Result<usize, Error> {
+    let program = Container::new("flow-control").run(Flow {
+        url,
+        address,
+        way,
+        messages,
+        received: 0,
+    })?;
+    Ok(program.received)
+}
+
+fn main() -> Result<(), Error> {
+    let mut args = std::env::args().skip(1);
+    let url = args.next();
+    let url = url.unwrap_or_else(|| "amqp://localhost:5672".to_owned());
+    let address = args.next().unwrap_or_else(|| "examples".to_owned());
+    for way in [Way::Prefetch, Way::ByHand, Way::OneByOne, Way::Drain] {
+        let received = run(url.clone(), address.clone(), way, 2)?;
+        println!("{way:?}: {received}");
+    }
+    Ok(())
+}
