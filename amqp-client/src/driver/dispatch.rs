@@ -145,7 +145,11 @@ impl Driver {
             } => {
                 if let Some(sender) = self.sender(link) {
                     sender.set_credit(credit, drain);
-                    self.notice(|| Notice::Flow(sender.clone()));
+                    self.notice(|| Notice::Flow {
+                        link: sender.clone(),
+                        credit,
+                        drain,
+                    });
                 }
             }
             Event::Delivery { link, delivery } => {

@@ -107,8 +107,12 @@ pub(crate) enum Notice {
         error: Error,
         by_peer: bool,
     },
-    /// Credit or drain of a sender have changed; they are read where they are.
-    Flow(Arc<SenderShared>),
+    /// Credit or drain of a sender have changed, to these.
+    Flow {
+        link: Arc<SenderShared>,
+        credit: u32,
+        drain: bool,
+    },
     /// First transfers of a sender have been written.
     Sent(Arc<SenderShared>),
     Updated {

@@ -28,8 +28,15 @@ impl<H: MessagingHandler> Dispatcher<H> {
                 error,
                 by_peer,
             } => self.detached(connection, &link, closed, error, by_peer),
-            Notice::Flow(link) => self.flow(connection, link_key(&LinkShared::Sender(link)), true),
-            Notice::Sent(link) => self.flow(connection, link_key(&LinkShared::Sender(link)), false),
+            Notice::Flow {
+                link,
+                credit,
+                drain,
+            } => {
+                let key = link_key(&LinkShared::Sender(link));
+                self.flow(connection, key, Some((credit, drain)));
+            }
+            Notice::Sent(link) => self.flow(connection, link_key(&LinkShared::Sender(link)), None),
             Notice::Updated { link, seq, state } => {
                 let key = link_key(&LinkShared::Sender(link));
                 self.reported(connection, key, seq, state, false);
@@ -170,8 +177,9 @@ impl<H: MessagingHandler> Dispatcher<H> {
 
     // ---- sending
 
-    /// Credit has come or been used.
-    fn flow(&mut self, connection: &Connection, key: usize, by_peer: bool) {
+    /// Credit has come or been used. `told` is credit and drain as the peer's flow left them: by the time that
+    /// the handler hears of it they may be those of the next one.
+    fn flow(&mut self, connection: &Connection, key: usize, told: Option<(u32, bool)>) {
         let Some((Link::Sender(sender), handler)) = self.link(connection, key) else {
             return;
         };
@@ -179,22 +187,22 @@ impl<H: MessagingHandler> Dispatcher<H> {
             connection: connection.clone(),
             sender: sender.clone(),
         };
-        if sender.credit() > 0 && self.wants(connection, &sender) {
+        let some = told.is_none_or(|(credit, _)| credit > 0) && sender.credit() > 0;
+        if some && self.wants(connection, &sender) {
             self.call(Some(connection), handler.as_ref(), |h| {
                 h.on_sendable(&event)
             });
         }
-        if !by_peer {
+        let Some((credit, draining)) = told else {
             return;
-        }
-        let draining = sender.is_draining();
+        };
         let (starts, manual) = {
             let mut registry = self.shared.registry();
             let Some(entry) = registry.links.get_mut(&key) else {
                 return;
             };
             let known = std::mem::replace(&mut entry.draining, draining);
-            let starts = draining && (!known || sender.credit() > 0);
+            let starts = draining && (!known || credit > 0);
             (starts, entry.manual_drain)
         };
         if starts && self.wants(connection, &sender) {
