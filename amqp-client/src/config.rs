@@ -3,6 +3,7 @@
 //! Decides where the file is looked for, what may stand in it, and what each key means. What is said
 //! to the peer is decided by the options that it becomes.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,24 +55,18 @@ pub struct ConnectConfig {
 
 impl ConnectConfig {
     /// Reads the first file that there is: `$MESSAGING_CONNECT_FILE`, `./connect.json`,
-    /// `~/.config/messaging/connect.json`, `/etc/messaging/connect.json`. Where there is none, the
-    /// defaults.
+    /// `~/.config/messaging/connect.json`, `$PREFIX/etc/messaging/connect.json`,
+    /// `/etc/messaging/connect.json`. Where there is none, the defaults.
     ///
     /// # Errors
     /// Configuration: the file that the variable names can not be read, or what is wrong in one.
     pub fn load() -> Result<Self, Error> {
-        let variable = std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
-        if let Some(path) = variable {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        if let Some(path) = variable(VARIABLE) {
             return Self::read(path.into());
         }
-        let home = std::env::var_os("HOME").map(PathBuf::from);
-        let home = home.map(|home| home.join(".config/messaging/connect.json"));
-        let places = [
-            Some(PathBuf::from("connect.json")),
-            home,
-            Some(PathBuf::from("/etc/messaging/connect.json")),
-        ];
-        match places.into_iter().flatten().find(|path| path.is_file()) {
+        let places = places(variable("HOME"), variable("PREFIX"));
+        match places.into_iter().find(|path| path.is_file()) {
             Some(path) => Self::read(path),
             None => Self::parse("{}"),
         }
@@ -118,7 +113,11 @@ impl ConnectConfig {
             true => format!("{scheme}://[{host}]:{port}"),
             false => format!("{scheme}://{host}:{port}"),
         };
-        for more in root.texts("failover")? {
+        for (at, more) in root.texts("failover")?.into_iter().enumerate() {
+            if more.contains('@') {
+                let what = "without user and password: those of the file are used";
+                return Err(root.wrong(&format!("failover[{at}]"), what));
+            }
             url.push(',');
             if !more.contains("://") {
                 url.push_str(&format!("{scheme}://"));
@@ -254,6 +253,15 @@ fn with_tls(
     Err(Error::configuration(
         "tls: this build has no TLS: enable the feature ring or aws-lc-rs",
     ))
+}
+
+/// Where the file may be, in this order.
+fn places(home: Option<OsString>, prefix: Option<OsString>) -> Vec<PathBuf> {
+    let mut places = vec![PathBuf::from("connect.json")];
+    places.extend(home.map(|home| PathBuf::from(home).join(".config/messaging/connect.json")));
+    places.extend(prefix.map(|prefix| PathBuf::from(prefix).join("etc/messaging/connect.json")));
+    places.push(PathBuf::from("/etc/messaging/connect.json"));
+    places
 }
 
 /// The keys of one object, each taken once; what is left is not known.
@@ -465,6 +473,10 @@ mod tests {
             (r#"{"scheme": "http"}"#, "`scheme`"),
             (r#"{"scheme": "amqp", "tls": {}}"#, "`tls`"),
             (r#"{"password": "hunter2"}"#, "`password`"),
+            (
+                r#"{"failover": ["a", "amqp://u:hunter2@b"]}"#,
+                "`failover[1]`",
+            ),
             (r#"{"nonsense": 1}"#, "`nonsense` is no key"),
             ("{\n  \"user\": hunter2}", "line 2"),
             ("[]", "object"),
@@ -473,6 +485,19 @@ mod tests {
             assert!(error.contains(path), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn files_are_looked_for_from_the_nearest_to_the_farthest() {
+        let found = places(Some("/home/u".into()), Some("/opt/m".into()));
+        let expected = [
+            "connect.json",
+            "/home/u/.config/messaging/connect.json",
+            "/opt/m/etc/messaging/connect.json",
+            "/etc/messaging/connect.json",
+        ];
+        assert_eq!(found, expected.map(PathBuf::from));
+        assert_eq!(places(None, None).len(), 2);
     }
 
     #[test]

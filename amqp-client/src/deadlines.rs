@@ -11,11 +11,12 @@ use std::time::Duration;
 /// | point | default | what happens then |
 /// | --- | --- | --- |
 /// | `connect` | 10 s | the next address is tried, then the next host |
-/// | `tls` | 10 s | the socket is dropped |
+/// | `proxy`, `tls`, `websocket` | 10 s | the socket is dropped |
 /// | `sasl` | 15 s | the socket is dropped |
 /// | `open` | 10 s | the socket is dropped |
 /// | `begin`, `attach` | 15 s | the session is ended, the link is detached |
 /// | `send` | 60 s | the message may go out all the same, as when the future is dropped; its outcome is not known |
+/// | `drain` | 15 s | the drain goes on |
 /// | `detach`, `end` | 10 s | the handle is over all the same |
 /// | `close` | 10 s | the socket is dropped |
 ///
@@ -28,10 +29,14 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
-    /// Looking a host up, connecting to it, and a proxy's answer.
+    /// Looking a host up and connecting to it.
     pub connect: Duration,
-    /// The TLS handshake, and the WebSocket's.
+    /// A proxy's answer.
+    pub proxy: Duration,
+    /// The TLS handshake; on a listener also the octets by which a client says what it wants.
     pub tls: Duration,
+    /// The WebSocket handshake.
+    pub websocket: Duration,
     /// The SASL layer, from its header to its outcome; token providers and stores included.
     pub sasl: Duration,
     /// The AMQP header and the open.
@@ -43,6 +48,8 @@ pub struct Deadlines {
     /// Credit for a message and its outcome, in `send`; enqueued messages wait as long as they are
     /// waited for.
     pub send: Duration,
+    /// The end of a drain: the credit is used up, or the peer has nothing to send.
+    pub drain: Duration,
     /// The answer to a detach.
     pub detach: Duration,
     /// The answer to an end.
@@ -56,12 +63,15 @@ impl Default for Deadlines {
         let seconds = Duration::from_secs;
         Self {
             connect: seconds(10),
+            proxy: seconds(10),
             tls: seconds(10),
+            websocket: seconds(10),
             sasl: seconds(15),
             open: seconds(10),
             begin: seconds(15),
             attach: seconds(15),
             send: seconds(60),
+            drain: seconds(15),
             detach: seconds(10),
             end: seconds(10),
             close: seconds(10),
@@ -74,12 +84,15 @@ impl Deadlines {
     pub fn all(limit: Duration) -> Self {
         Self {
             connect: limit,
+            proxy: limit,
             tls: limit,
+            websocket: limit,
             sasl: limit,
             open: limit,
             begin: limit,
             attach: limit,
             send: limit,
+            drain: limit,
             detach: limit,
             end: limit,
             close: limit,

@@ -81,6 +81,10 @@ pub struct Redirect {
     pub network_host: Option<String>,
     /// The port to connect to.
     pub port: Option<u16>,
+    /// How to connect there, of a peer that speaks WebSocket: `ws` or `wss`. [WS-07]
+    pub scheme: Option<String>,
+    /// The path of the WebSocket's request.
+    pub path: Option<String>,
     /// The address of the node, for a link.
     pub address: Option<String>,
 }
@@ -155,6 +159,9 @@ impl Error {
             hostname: text("hostname"),
             network_host: text("network-host"),
             port,
+            // [WS-07]
+            scheme: text("scheme"),
+            path: text("path"),
             address: text("address"),
         })
     }

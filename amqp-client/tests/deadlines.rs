@@ -1,14 +1,18 @@
 //! A peer that goes silent: at each point the error says which one it was.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use amqp_client::listener::Access;
+use amqp_client::transport::Proxy;
 use amqp_client::{
-    Connection, ConnectionOptions, Container, Error, ErrorKind, ErrorScope, ReceiverOptions,
-    SessionOptions,
+    Connection, ConnectionOptions, Container, Deadlines, Error, ErrorKind, ErrorScope,
+    ReceiverOptions, SessionOptions,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A peer that opens and then says nothing any more.
 async fn mute(mut peer: tokio::io::DuplexStream) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut header = [0; 8];
     peer.read_exact(&mut header).await.expect("a header");
     peer.write_all(&header).await.expect("written");
@@ -114,4 +118,151 @@ async fn silence_beyond_the_idle_time_out_ends_everything_that_waits() {
     assert_eq!(late.kind(), ErrorKind::TimedOut, "{late}");
     assert!(start.elapsed() < 4 * limit);
     script.await.expect("the socket was dropped");
+}
+
+/// Like [`pair`]; once the switch is on, the client hears nothing any more.
+async fn pair_with_a_switch() -> (Connection, Connection, Arc<AtomicBool>) {
+    let (ours, wire) = tokio::io::duplex(64 * 1024);
+    let (theirs, far) = tokio::io::duplex(64 * 1024);
+    let silent = Arc::new(AtomicBool::new(false));
+    let cut = silent.clone();
+    tokio::spawn(async move {
+        let (mut from_client, mut to_client) = tokio::io::split(wire);
+        let (mut from_listener, mut to_listener) = tokio::io::split(far);
+        let forth = tokio::io::copy(&mut from_client, &mut to_listener);
+        let back = async {
+            let mut octets = vec![0; 4096];
+            while let Ok(n @ 1..) = from_listener.read(&mut octets).await {
+                if !cut.load(Ordering::Relaxed) {
+                    to_client.write_all(&octets[..n]).await.ok();
+                }
+            }
+        };
+        let _ = tokio::join!(forth, back);
+    });
+    let (client, listener) = (Container::new("client"), Container::new("listener"));
+    let access = Access::anyone();
+    let (client, listener) = tokio::join!(
+        client.connect_stream(ours, ConnectionOptions::new()),
+        listener.accept_stream(theirs, &access),
+    );
+    (
+        client.expect("it opens"),
+        listener.expect("it opens"),
+        silent,
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_a_detach_an_end_and_a_close_that_nobody_answers_end() {
+    let (client, listener, silent) = pair_with_a_switch().await;
+    let accept = async {
+        let first = listener.next_link().await.expect("a link").accept();
+        let second = listener.next_link().await.expect("a link").accept();
+        (first, second)
+    };
+    let attach = async {
+        let session = client.create_session(SessionOptions::new()).await;
+        let session = session.expect("it begins");
+        let options = ReceiverOptions::new().manual_credit();
+        let receiver = session.create_receiver_with("q", options).await;
+        let sender = session.create_sender("q").await;
+        (
+            session,
+            receiver.expect("attached"),
+            sender.expect("attached"),
+        )
+    };
+    let ((session, receiver, sender), _links) = tokio::join!(attach, accept);
+    silent.store(true, Ordering::Relaxed);
+    receiver.set_credit(10);
+    let begun = tokio::time::Instant::now();
+    let error = receiver.drain().await.expect_err("nobody answers");
+    is_late(&error, "drain", ErrorScope::Link);
+    assert_eq!(
+        begun.elapsed().as_secs(),
+        Deadlines::default().drain.as_secs()
+    );
+    let error = receiver.detach().await.expect_err("nobody answers");
+    is_late(&error, "detach", ErrorScope::Link);
+    let error = sender.close().await.expect_err("nobody answers");
+    is_late(&error, "detach", ErrorScope::Link);
+    let error = session.end().await.expect_err("nobody answers");
+    is_late(&error, "end", ErrorScope::Session);
+    let error = client.close().await.expect_err("nobody answers");
+    is_late(&error, "close", ErrorScope::Connection);
+}
+
+/// A socket whose clients are connected and hear nothing.
+fn silent_socket() -> (std::net::TcpListener, String) {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = socket.local_addr().expect("an address").to_string();
+    (socket, address)
+}
+
+async fn late(url: &str, options: ConnectionOptions, point: &str) {
+    let error = Container::new("client").connect_with(url, options).await;
+    is_late(
+        &error.expect_err("nobody answers"),
+        point,
+        ErrorScope::Connection,
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_a_tls_and_a_web_socket_peer_that_say_nothing_are_left() {
+    let (socket, address) = silent_socket();
+    let port = socket.local_addr().expect("an address").port();
+    let proxied = ConnectionOptions::new().proxy(Proxy::new("127.0.0.1", port));
+    late("amqp://127.0.0.1:1", proxied, "proxy").await;
+    late(
+        &format!("amqp://{address}"),
+        ConnectionOptions::new(),
+        "sasl",
+    )
+    .await;
+    #[cfg(feature = "websocket")]
+    late(
+        &format!("ws://{address}"),
+        ConnectionOptions::new(),
+        "websocket",
+    )
+    .await;
+    #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+    {
+        let tls = amqp_client::transport::TlsOptions::new().dangerous_accept_any_certificate();
+        let options = ConnectionOptions::new().tls(tls);
+        late(&format!("amqps://{address}"), options.clone(), "tls").await;
+        late(
+            &format!("amqp://{address}"),
+            options.tls(
+                amqp_client::transport::TlsOptions::new()
+                    .dangerous_accept_any_certificate()
+                    .in_band(),
+            ),
+            "tls",
+        )
+        .await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn a_host_that_does_not_take_the_connection_is_left() {
+    use socket2::{Domain, SockAddr, Socket, Type};
+    // A queue of one that nobody empties: the kernel drops whoever comes then.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    socket.bind(&SockAddr::from(any)).expect("bound");
+    socket.listen(0).expect("it listens");
+    let address = socket.local_addr().expect("an address");
+    let first = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    first.connect(&address).expect("connected");
+    let address = address.as_socket().expect("an address");
+    late(
+        &format!("amqp://{address}"),
+        ConnectionOptions::new(),
+        "connect",
+    )
+    .await;
 }

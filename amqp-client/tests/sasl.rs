@@ -124,32 +124,57 @@ async fn a_store_that_is_away_is_told_apart_and_can_be_retried() {
 
 #[tokio::test]
 async fn tokens_come_from_a_provider_and_are_judged_by_the_store() {
-    let options = || {
+    let options = |user: &str| {
         ConnectionOptions::new()
-            .token_provider("", || async { Ok(Secret::from(PASSWORD)) })
+            .token_provider(user, || async { Ok(Secret::from(PASSWORD)) })
             .allow_plain_without_tls()
     };
-    let access = |answer| {
+    let access = |name: &str, answer| {
         Access::store(Answers(answer))
-            .mechanisms(["OAUTHBEARER"])
+            .mechanisms([name])
             .allow_plain_without_tls()
     };
-    let (client, listener) = meet(options(), access(Ok(Some("tokens".to_owned())))).await;
-    client.expect("the client opens");
-    assert_eq!(listener.expect("it opens").identity(), Some("tokens"));
-    // RFC 7628: the reason comes as a challenge, the outcome after our empty answer.
-    let (client, _) = meet(options(), access(Ok(None))).await;
-    assert_eq!(
-        client.expect_err("bad token").sasl_code(),
-        Some(SaslCode::Auth)
-    );
+    let known = || Ok(Some("to,kens".to_owned()));
+    for name in ["OAUTHBEARER", "XOAUTH2"] {
+        for user in ["", "to,kens"] {
+            let (client, listener) = meet(options(user), access(name, known())).await;
+            client.expect("the client opens");
+            assert_eq!(listener.expect("it opens").identity(), Some("to,kens"));
+        }
+        // RFC 7628: the reason comes as a challenge, the outcome after our empty answer.
+        for (user, answer) in [("", Ok(None)), ("somebody else", known())] {
+            let (client, _) = meet(options(user), access(name, answer)).await;
+            let error = client.expect_err("bad token");
+            assert_eq!(error.sasl_code(), Some(SaslCode::Auth));
+        }
+        let (client, _) = meet(options(""), access(name, Err(StoreError::Temporary))).await;
+        let error = client.expect_err("the issuer is away");
+        assert!(error.is_retryable() && error.sasl_code() == Some(SaslCode::SysTemp));
+    }
 
     let failing = ConnectionOptions::new()
         .token_provider("", || async { Err("the issuer is away".into()) })
         .allow_plain_without_tls();
-    let (client, _) = meet(failing, access(Ok(None))).await;
+    let (client, _) = meet(failing, access("OAUTHBEARER", Ok(None))).await;
     let error = client.expect_err("no token");
     assert!(error.to_string().contains("the issuer is away") && error.is_retryable());
+}
+
+#[tokio::test]
+async fn each_connection_asks_for_a_token_of_its_own() {
+    let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = asked.clone();
+    let options = ConnectionOptions::new()
+        .token_provider("", move || {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            async { Ok(Secret::from(PASSWORD)) }
+        })
+        .allow_plain_without_tls();
+    for expected in [1, 2] {
+        let access = Access::store(Answers(Ok(Some("u".to_owned())))).mechanisms(["XOAUTH2"]);
+        meet(options.clone(), access).await.0.expect("it opens");
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), expected);
+    }
 }
 
 /// A mechanism of one's own: the listener asks, the client says the word.
@@ -369,20 +394,28 @@ async fn secrets_are_in_no_log_no_debug_and_no_error() {
     let log = Everything::default();
     let _guard = tracing::subscriber::set_default(log.clone());
     let mut said = String::new();
-    for name in ["PLAIN", "SCRAM-SHA-256", "OAUTHBEARER"] {
+    let names = [
+        "PLAIN",
+        "SCRAM-SHA-1",
+        "SCRAM-SHA-256",
+        "SCRAM-SHA-512",
+        "OAUTHBEARER",
+        "XOAUTH2",
+    ];
+    for name in names {
         for password in [PASSWORD, "hunter2-wrong"] {
             let mut options = ConnectionOptions::new()
                 .allow_plain_without_tls()
                 .mechanisms([name]);
             options = match name {
-                "OAUTHBEARER" => {
+                "OAUTHBEARER" | "XOAUTH2" => {
                     options.token_provider("", || async { Ok(Secret::from(PASSWORD)) })
                 }
                 _ => options.credentials("us,er=", password),
             };
             said.push_str(&format!("{options:?}"));
             let access = match name {
-                "OAUTHBEARER" => Access::store(Answers(Ok(None)))
+                "OAUTHBEARER" | "XOAUTH2" => Access::store(Answers(Ok(None)))
                     .mechanisms([name])
                     .allow_plain_without_tls(),
                 _ => users(),
@@ -402,6 +435,30 @@ async fn secrets_are_in_no_log_no_debug_and_no_error() {
         .await
         .expect_err("no such URL");
     said.push_str(&format!("{bad} {bad:?}"));
+    // An address that refuses, by a proxy with a password, and another password in the URL.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let port = gone.local_addr().expect("an address").port();
+    drop(gone);
+    let proxy = amqp_client::transport::Proxy::new("127.0.0.1", port).credentials("u", PASSWORD);
+    said.push_str(&format!("{proxy:?}"));
+    for options in [
+        ConnectionOptions::new().proxy(proxy),
+        ConnectionOptions::new(),
+    ] {
+        let url = format!("amqp://u:hunter2@127.0.0.1:{port},127.0.0.1:{port}/q");
+        let bad = Container::new("c").connect_with(&url, options).await;
+        let bad = bad.expect_err("nobody listens");
+        said.push_str(&format!("{bad} {bad:?}"));
+    }
+    let address: amqp_client::transport::Address =
+        "amqp://u:hunter2@h/q".parse().expect("an address");
+    said.push_str(&format!("{address} {address:?} {:?}", address.password()));
+    #[cfg(feature = "config")]
+    {
+        let text = r#"{"scheme": "amqp", "user": "u", "password": "hunter2"}"#;
+        let config = amqp_client::config::ConnectConfig::parse(text).expect("good");
+        said.push_str(&format!("{config:?} {:?}", config.options()));
+    }
     said.push_str(&log.0.lock().expect("not poisoned"));
     assert!(said.contains("mechanism="), "something was logged: {said}");
     assert!(!said.contains("hunter2"), "{said}");

@@ -1,5 +1,5 @@
 //! TLS and WebSocket over loopback sockets: who is trusted, who is not, and what is agreed on.
-#![cfg(feature = "ring")]
+#![cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 
 use amqp_client::broker::Broker;
 use amqp_client::listener::Access;
@@ -258,6 +258,71 @@ async fn a_renewed_certificate_is_shown_and_sessions_are_resumed() {
         .await
         .expect("it is shown on");
     std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[tokio::test]
+async fn all_octets_to_the_last_are_inside_the_layer_and_the_end_is_no_error() {
+    // tests: [TLS-05] [TLS-06]
+    let authority = Authority::new();
+    let listen = ListenOptions::new().tls(authority.server("localhost"));
+    let container = Container::new("listener");
+    let listener = container
+        .listen_with("127.0.0.1:0", users(), listen)
+        .await
+        .expect("it listens");
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("bound");
+    let url = format!(
+        "amqps://localhost:{}",
+        socket.local_addr().expect("an address").port()
+    );
+    let between = async {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (client, _) = socket.accept().await.expect("a client");
+        let (mut from, mut to) = client.into_split();
+        let peer = tokio::net::TcpStream::connect(listener.local_addr())
+            .await
+            .expect("connected");
+        let (mut peer_from, mut peer_to) = peer.into_split();
+        let back = async {
+            let _ = tokio::io::copy(&mut peer_from, &mut to).await;
+            let _ = to.shutdown().await;
+        };
+        let forth = async {
+            let mut head = [0; 5];
+            // A record: its type, from 20 to 23, a version, and the length of what follows.
+            while from.read(&mut head[..1]).await.expect("octets") == 1 {
+                from.read_exact(&mut head[1..]).await.expect("a head");
+                assert!((20..=23).contains(&head[0]) && head[1] == 3, "{head:?}");
+                let mut rest = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+                from.read_exact(&mut rest).await.expect("a whole record");
+                let _ = peer_to.write_all(&[&head[..], &rest].concat()).await;
+            }
+            let _ = peer_to.shutdown().await;
+        };
+        tokio::join!(back, forth);
+    };
+    let client = async {
+        let options = with(authority.trusted());
+        let client = Container::new("client").connect_with(&url, options).await;
+        client.expect("it opens").close().await
+    };
+    let served = async { listener.accept().await.expect("it opens").closed().await };
+    let (closed, served, ()) = tokio::join!(client, served, between);
+    closed.expect("it closes");
+    let end = served.expect_err("the peer closes");
+    assert_eq!(end.kind(), ErrorKind::ConnectionClosed, "{end}");
+}
+
+#[tokio::test]
+async fn only_the_newest_version_is_spoken_where_that_is_asked_for() {
+    let authority = Authority::new();
+    let accept = authority.server("localhost").only_tls13();
+    let options = with(authority.trusted().only_tls13());
+    let (client, _) = meet(URL, options, ListenOptions::new().tls(accept)).await;
+    let client = client.expect("it opens");
+    assert_eq!(client.security().tls().expect("TLS").version(), "TLSv1.3");
 }
 
 #[tokio::test]

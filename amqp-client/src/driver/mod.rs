@@ -235,6 +235,7 @@ impl Driver {
         if self.is_over() {
             if self.write.is_empty() && self.failure.is_none() {
                 // The peer has said goodbye: a last flush and FIN, whose failure changes nothing.
+                // [TLS-05] [TLS-06]: the layer says goodbye, and the socket's half with it.
                 let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
             }
             self.finish();

@@ -414,6 +414,17 @@ impl Connection {
         &self.inner.shared
     }
 
+    /// Makes a session that was begun with the open the one that links are attached in.
+    pub(super) fn keep_session(&self, session: Arc<SessionShared>) -> Session {
+        *self
+            .inner
+            .default
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = session.clone();
+        let inner = SessionInner::shared_default(session, self.inner.clone());
+        Session::from_inner(inner)
+    }
+
     pub(crate) fn inner(&self) -> &Arc<ConnectionInner> {
         &self.inner
     }

@@ -72,7 +72,7 @@ impl Container {
     }
 
     /// Connects to `amqp://user:password@host:port` and waits until the peer has opened. Other
-    /// schemes are `amqps`, `ws`, `wss` and `amqp+unix`; several addresses, separated by commas, are
+    /// schemes are `amqps`, `ws`, `wss` and, for a Unix socket, `amqp+unix:///its/path`; several addresses, separated by commas, are
     /// tried in turn.
     ///
     /// # Errors
@@ -118,11 +118,13 @@ impl Container {
             options.auth.user = address.user().map(str::to_owned);
             options.auth.password = address.password().cloned();
         }
+        // The path of a Unix socket is no host.
+        let host = (!address.host().is_empty()).then(|| address.host().to_owned());
         if options.config.hostname.is_none() {
-            options.config.hostname = Some(Str::from(address.host().to_owned()));
+            options.config.hostname = host.clone().map(Str::from);
         }
         let (stream, security) = options.dial().connect(address).await?;
-        let peer = Some((address.host().to_owned(), address.port()));
+        let peer = host.map(|host| (host, address.port()));
         self.handshake(stream, security, peer, options).await
     }
 

@@ -10,6 +10,7 @@ mod background;
 mod connection;
 mod container;
 mod delivery;
+mod direct;
 pub mod link_option;
 mod options;
 mod receipt;

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::delivery::Delivery;
 use super::resuming::attach_again;
 use super::session::{Session, SessionInner};
-use crate::driver::{Command, LinkShared, ReceiverShared, Status, reply, reply_within};
+use crate::driver::{Command, LinkShared, ReceiverShared, Status, reply_within};
 use crate::error::{Error, ErrorKind, ErrorScope};
 use crate::proto::LinkConfig;
 
@@ -127,7 +127,8 @@ impl Receiver {
             link: self.inner.shared.clone(),
             reply: reply_to,
         });
-        reply(&connection, answer).await
+        let limit = connection.deadlines().drain;
+        reply_within(&connection, answer, limit, "drain", ErrorScope::Link).await
     }
 
     /// The name of the link. Section 2.6.1.

@@ -128,8 +128,18 @@ impl Session {
     ) -> Result<Sender, Error> {
         let required = options.required_capabilities.clone();
         let (handle, answer) = self.start_sender(address, options);
+        self.sender_attached(handle, answer, &required).await
+    }
+
+    /// Waits for the answer to an attach, and looks whether it is what the options require.
+    pub(super) async fn sender_attached(
+        &self,
+        handle: Sender,
+        answer: AttachAnswer,
+        required: &[Symbol],
+    ) -> Result<Sender, Error> {
         let remote = self.attached(answer).await?;
-        if let Some(missing) = missing(&required, &remote.offered_capabilities) {
+        if let Some(missing) = missing(required, &remote.offered_capabilities) {
             let (error, refusal) = lacks(missing);
             handle.close_with_error(refusal).await.ok();
             return Err(error);
@@ -197,10 +207,23 @@ impl Session {
         let asked = options.source.filter.clone().filter(|_| !ignore);
         let required = options.required_capabilities.clone();
         let (handle, answer) = self.start_receiver(address, options);
+        self.receiver_attached(handle, answer, &required, asked.as_ref())
+            .await
+    }
+
+    /// Waits for the answer to an attach, and looks whether it is what the options require and
+    /// whether the filters that were asked for are applied.
+    pub(super) async fn receiver_attached(
+        &self,
+        handle: Receiver,
+        answer: AttachAnswer,
+        required: &[Symbol],
+        asked: Option<&FilterSet>,
+    ) -> Result<Receiver, Error> {
         let remote = self.attached(answer).await?;
-        let unmet = match missing(&required, &remote.offered_capabilities) {
+        let unmet = match missing(required, &remote.offered_capabilities) {
             Some(missing) => Some(lacks(missing)),
-            None => missing_filter(asked.as_ref(), &remote).map(|missing| unfiltered(&missing)),
+            None => missing_filter(asked, &remote).map(|missing| unfiltered(&missing)),
         };
         if let Some((error, refusal)) = unmet {
             handle.close_with_error(refusal).await.ok();

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::sasl::{
-    Anonymous, CredentialStore, External, OauthBearer, Pending, Plain, Scram, ScramHash,
+    Anonymous, CredentialStore, Dialect, External, Oauth, Pending, Plain, Scram, ScramHash,
     ServerMechanism, StoreError, Users,
 };
 use crate::secret::Secret;
@@ -81,7 +81,7 @@ impl Access {
     }
 
     /// The mechanisms that the store is asked by, in the order of preference: `EXTERNAL`,
-    /// `SCRAM-SHA-512`, `SCRAM-SHA-256`, `SCRAM-SHA-1`, `OAUTHBEARER`, `PLAIN`. Each SCRAM is
+    /// `SCRAM-SHA-512`, `SCRAM-SHA-256`, `SCRAM-SHA-1`, `OAUTHBEARER`, `XOAUTH2`, `PLAIN`. Each SCRAM is
     /// offered with channel binding too where TLS allows it. Other names are left out.
     pub fn mechanisms<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.names = names.into_iter().map(Into::into).collect();
@@ -113,7 +113,7 @@ impl Access {
         self
     }
 
-    /// Offers PLAIN and OAUTHBEARER where others may listen too: passwords and tokens travel in the
+    /// Offers PLAIN, OAUTHBEARER and XOAUTH2 where others may listen too: passwords and tokens travel in the
     /// clear.
     pub fn allow_plain_without_tls(mut self) -> Self {
         self.anywhere = true;
@@ -149,7 +149,17 @@ impl Access {
             "SCRAM-SHA-1" => ScramHash::Sha1,
             _ if plus => return None,
             "EXTERNAL" => return Some(Arc::new(External(store))),
-            "OAUTHBEARER" => return Some(Arc::new(OauthBearer { store, anywhere })),
+            "OAUTHBEARER" | "XOAUTH2" => {
+                let dialect = match name {
+                    "XOAUTH2" => Dialect::Xoauth2,
+                    _ => Dialect::OauthBearer,
+                };
+                return Some(Arc::new(Oauth {
+                    dialect,
+                    store,
+                    anywhere,
+                }));
+            }
             "PLAIN" => return Some(Arc::new(Plain { store, anywhere })),
             _ => return None,
         };

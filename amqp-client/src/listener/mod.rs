@@ -9,6 +9,7 @@ mod link;
 mod router;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::{Mutex, mpsc};
@@ -21,7 +22,7 @@ use self::authenticate::Judge;
 use crate::error::{Error, ErrorScope};
 use crate::handles::{Connection, ConnectionOptions, Container, Starting, start};
 use crate::proto::{Connection as Engine, SaslServer};
-use crate::transport::{BoxedStream, ListenOptions, Security, Stream};
+use crate::transport::{BoxedStream, ListenOptions, Security, Socket, Stream};
 
 /// How many connections may be in their opening exchange, or open and not yet accepted, at once.
 const MAX_OPENING: usize = 128;
@@ -33,6 +34,7 @@ const MAX_OPENING: usize = 128;
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
+    path: Option<PathBuf>,
     accepted: Mutex<mpsc::Receiver<Connection>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -76,7 +78,27 @@ impl Container {
         let socket = TcpListener::bind(address)
             .await
             .map_err(|error| Error::io("bind", error))?;
-        self.serve(socket, access, options)
+        self.serve(Socket::Tcp(socket), access, options)
+    }
+
+    /// Listens on a Unix socket, which clients reach as `amqp+unix:///its/path`. A file that a dead
+    /// listener has left there is replaced; the listener's own is removed with it. Who may connect
+    /// is up to the permissions of the folder: a password may be shown here. To be called in a
+    /// runtime's context.
+    ///
+    /// # Errors
+    /// I/O when the path can not be bound.
+    #[cfg(unix)]
+    pub fn listen_unix(
+        &self,
+        path: impl AsRef<Path>,
+        access: Access,
+        options: ListenOptions,
+    ) -> Result<Listener, Error> {
+        let path = path.as_ref();
+        let socket = crate::transport::UnixSocket::bind(path)
+            .map_err(|error| Error::io(&format!("bind {}", path.display()), error))?;
+        self.serve(Socket::Unix(socket), access, options)
     }
 
     /// Listens on a socket that is bound already; it has to be in non-blocking mode. To be called in
@@ -91,15 +113,16 @@ impl Container {
         options: ListenOptions,
     ) -> Result<Listener, Error> {
         let socket = TcpListener::from_std(socket).map_err(|error| Error::io("listen", error))?;
-        self.serve(socket, access, options)
+        self.serve(Socket::Tcp(socket), access, options)
     }
 
     fn serve(
         &self,
-        socket: TcpListener,
+        socket: Socket,
         access: Access,
         options: ListenOptions,
     ) -> Result<Listener, Error> {
+        let path = socket.path().map(Path::to_owned);
         let address = socket
             .local_addr()
             .map_err(|error| Error::io("local address", error))?;
@@ -107,6 +130,7 @@ impl Container {
         let task = tokio::spawn(accept_all(self.clone(), socket, access, options, sender));
         Ok(Listener {
             address,
+            path,
             accepted: Mutex::new(accepted),
             task,
         })
@@ -177,7 +201,7 @@ impl Container {
 /// Accepts sockets for ever; each opening exchange runs by itself.
 async fn accept_all(
     container: Container,
-    socket: TcpListener,
+    socket: Socket,
     access: Access,
     options: ListenOptions,
     accepted: mpsc::Sender<Connection>,
@@ -188,7 +212,7 @@ async fn accept_all(
             return;
         };
         let stream = match socket.accept().await {
-            Ok((stream, _)) => stream,
+            Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 // Out of descriptors, for example: others may close theirs meanwhile.
@@ -200,8 +224,8 @@ async fn accept_all(
         let options = options.clone();
         tokio::spawn(async move {
             let accepted = async {
-                let deadline = container.options().deadlines.tls;
-                let (stream, security) = options.accept(stream, deadline).await?;
+                let deadlines = container.options().deadlines;
+                let (stream, security) = options.accept(stream, &deadlines).await?;
                 container.accept_secured(stream, security, &access).await
             };
             match accepted.await {
@@ -213,9 +237,14 @@ async fn accept_all(
 }
 
 impl Listener {
-    /// The address that is listened on, with the port that was found.
+    /// The address that is listened on, with the port that was found; `0.0.0.0:0` for a Unix socket.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The path of the Unix socket that is listened on.
+    pub fn socket_path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// The next connection that has been opened.

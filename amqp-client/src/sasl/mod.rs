@@ -10,6 +10,7 @@ mod scram;
 mod server;
 mod simple;
 mod store;
+mod token;
 
 use std::fmt;
 use std::pin::Pin;
@@ -22,7 +23,9 @@ pub use server::{ServerContext, ServerExchange, ServerMechanism, ServerStep};
 pub use store::{CredentialStore, StoreError, Users};
 
 pub(crate) use choose::{Policy, Start};
-pub(crate) use server::{Anonymous, External, OauthBearer, Plain, Scram};
+pub(crate) use oauth::Dialect;
+pub(crate) use server::{Anonymous, External, Plain, Scram};
+pub(crate) use token::Oauth;
 
 use crate::error::Error;
 use crate::transport::Security;

@@ -37,9 +37,19 @@ where
 
 /// Which of the two spellings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(crate) enum Dialect {
     OauthBearer,
     Xoauth2,
+}
+
+impl Dialect {
+    /// The registered name of the mechanism.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::OauthBearer => "OAUTHBEARER",
+            Self::Xoauth2 => "XOAUTH2",
+        }
+    }
 }
 
 /// Presents a token.
@@ -62,10 +72,7 @@ impl std::fmt::Debug for Token {
 
 impl ClientMechanism for Token {
     fn name(&self) -> Symbol {
-        Symbol::from_static(match self.dialect {
-            Dialect::OauthBearer => "OAUTHBEARER",
-            Dialect::Xoauth2 => "XOAUTH2",
-        })
+        Symbol::from_static(self.dialect.name())
     }
 
     /// A token is as good as a password. [SASL-20]

@@ -1,7 +1,7 @@
 //! The mechanisms that a listener offers.
 //!
-//! Decides how a client's claim is judged; what there is to know of users is the store's. Section
-//! 5.3; RFC 4422, RFC 4616, RFC 7628.
+//! Decides how a client's claim is judged; what there is to know of users is the store's. Tokens are
+//! judged in `token`. Section 5.3; RFC 4422, RFC 4616.
 
 use std::fmt;
 use std::sync::Arc;
@@ -63,14 +63,14 @@ pub enum ServerStep {
 }
 
 impl ServerStep {
-    fn accept(identity: Option<String>) -> Self {
+    pub(super) fn accept(identity: Option<String>) -> Self {
         Self::Accept {
             identity,
             additional_data: None,
         }
     }
 
-    const REFUSED: Self = Self::Refuse(SaslCode::Auth);
+    pub(super) const REFUSED: Self = Self::Refuse(SaslCode::Auth);
 }
 
 /// Everybody may come in.
@@ -238,72 +238,6 @@ impl ServerMechanism for Scram {
     }
 }
 
-/// OAUTHBEARER.
-pub(crate) struct OauthBearer {
-    pub(crate) store: Arc<dyn CredentialStore>,
-    /// Whether it is offered where others may listen.
-    pub(crate) anywhere: bool,
-}
-
-impl fmt::Debug for OauthBearer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OauthBearer")
-    }
-}
-
-impl ServerMechanism for OauthBearer {
-    fn name(&self) -> Symbol {
-        Symbol::from_static("OAUTHBEARER")
-    }
-
-    fn is_offered(&self, context: &ServerContext<'_>) -> bool {
-        self.anywhere || context.security.is_private()
-    }
-
-    fn start(&self, _context: &ServerContext<'_>) -> Box<dyn ServerExchange> {
-        Box::new(OauthExchange {
-            store: self.store.clone(),
-            refused: None,
-        })
-    }
-}
-
-struct OauthExchange {
-    store: Arc<dyn CredentialStore>,
-    /// What the outcome will be after the client has taken note of the reason.
-    refused: Option<SaslCode>,
-}
-
-impl ServerExchange for OauthExchange {
-    fn step<'a>(&'a mut self, message: Option<&'a [u8]>) -> Pending<'a, ServerStep> {
-        Box::pin(async move {
-            if let Some(code) = self.refused {
-                return ServerStep::Refuse(code);
-            }
-            let Some(token) = message.and_then(bearer) else {
-                return ServerStep::REFUSED;
-            };
-            let code = match self.store.token(&token).await {
-                Ok(Some(user)) => return ServerStep::accept(Some(user)),
-                Ok(None) => SaslCode::Auth,
-                Err(error) => error.code(),
-            };
-            self.refused = Some(code);
-            ServerStep::Challenge(br#"{"status":"invalid_token"}"#.to_vec())
-        })
-    }
-}
-
-/// The token of an initial response. RFC 7628, 3.1.
-fn bearer(response: &[u8]) -> Option<Secret> {
-    let text = std::str::from_utf8(response).ok()?;
-    let token = text.split('\x01').find_map(|pair| {
-        let (scheme, token) = pair.strip_prefix("auth=")?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token)
-    })?;
-    Some(Secret::from(token))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,12 +258,5 @@ mod tests {
             assert!(plain_credentials(bad).is_none(), "{}", bad.escape_ascii());
         }
         assert!(plain_credentials(b"a\0a\0c").is_some());
-    }
-
-    #[test]
-    fn the_token_is_found_among_the_pairs() {
-        let token = bearer(b"n,a=u,\x01host=h\x01auth=bearer x.y\x01\x01").expect("a token");
-        assert_eq!(token.expose(), "x.y");
-        assert!(bearer(b"n,,\x01\x01").is_none());
     }
 }

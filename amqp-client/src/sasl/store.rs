@@ -38,7 +38,8 @@ pub trait CredentialStore: Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
-    /// Whose token this is, if it is good. For OAUTHBEARER.
+    /// Whose token this is, if it is good. For OAUTHBEARER and XOAUTH2; a client that claims to be
+    /// somebody else is refused.
     fn token<'a>(&'a self, token: &'a Secret) -> Pending<'a, Result<Option<String>, StoreError>> {
         let _ = token;
         Box::pin(async { Ok(None) })

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-use super::connect::is_local;
+use super::BoxedStream;
+use super::connect::in_time;
 use super::rewind::Rewind;
 use super::security::Security;
-use super::{BoxedStream, dial};
-use crate::error::{Error, ErrorScope};
+use super::socket::Accepted;
+use crate::deadlines::Deadlines;
+use crate::error::Error;
 
 /// The header that asks for the TLS layer. Section 5.2.
 const TLS_HEADER: &[u8; 8] = b"AMQP\x02\x01\x00\x00";
@@ -86,28 +87,32 @@ impl ListenOptions {
     /// Finds out what the client wants, in so much time.
     pub(crate) async fn accept(
         &self,
-        stream: TcpStream,
-        deadline: Duration,
+        accepted: Accepted,
+        deadlines: &Deadlines,
     ) -> Result<(BoxedStream, Security), Error> {
-        dial::prepare(&stream, self.keep_alive)?;
-        let security = Security {
-            local: is_local(&stream),
-            tls: None,
-        };
+        let (stream, security) = accepted.prepared(self.keep_alive)?;
         if !self.has_tls() && !self.websocket {
-            return Ok((Box::new(stream), security));
+            return Ok((stream, security));
         }
-        tokio::time::timeout(deadline, self.layers(Box::new(stream), security))
-            .await
-            .map_err(|_| Error::timed_out("tls", ErrorScope::Connection))?
+        let layers = self.layers(stream, security);
+        let (stream, security, web) = in_time("tls", deadlines.tls, layers).await?;
+        #[cfg(feature = "websocket")]
+        if web {
+            let upgraded = super::websocket::accept(stream);
+            let stream = in_time("websocket", deadlines.websocket, upgraded).await?;
+            return Ok((stream, security));
+        }
+        let _ = web;
+        Ok((stream, security))
     }
 
+    /// Passes the TLS layer, if there is one; tells whether a WebSocket is wanted on top.
     async fn layers(
         &self,
         mut stream: BoxedStream,
         #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS is a feature"))]
         mut security: Security,
-    ) -> Result<(BoxedStream, Security), Error> {
+    ) -> Result<(BoxedStream, Security, bool), Error> {
         #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS is a feature"))]
         let mut first = peek(&mut stream).await?;
         if self.has_tls() {
@@ -137,19 +142,14 @@ impl ListenOptions {
                 stream = secured;
                 security.tls = Some(info);
                 if !self.websocket {
-                    return Ok((stream, security));
+                    return Ok((stream, security, false));
                 }
                 first = peek(&mut stream).await?;
             }
         }
         let web = self.websocket && first.starts_with(b"GET");
         let rewound: BoxedStream = Box::new(Rewind::new(first.freeze(), stream));
-        #[cfg(feature = "websocket")]
-        if web {
-            return Ok((super::websocket::accept(rewound).await?, security));
-        }
-        let _ = web;
-        Ok((rewound, security))
+        Ok((rewound, security, web))
     }
 }
 

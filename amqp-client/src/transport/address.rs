@@ -48,6 +48,10 @@ impl Scheme {
         }
     }
 
+    fn is_tls(self) -> bool {
+        matches!(self, Self::Amqps | Self::Wss)
+    }
+
     fn port(self) -> u16 {
         match self {
             Self::Amqp => 5672,
@@ -133,7 +137,7 @@ impl Address {
 
     /// Whether TLS is spoken from the first octet: `amqps`, `wss`.
     pub fn is_tls(&self) -> bool {
-        matches!(self.scheme, Scheme::Amqps | Scheme::Wss)
+        self.scheme.is_tls()
     }
 
     /// The user, percent-decoded.
@@ -146,14 +150,27 @@ impl Address {
         self.password.as_ref()
     }
 
-    /// The same address at another host or port, as far as a redirect names them.
+    /// The same address at another host, port, or path of a WebSocket, as far as a redirect names
+    /// them. A scheme without TLS does not take the place of one with it. [WS-07]
     pub(crate) fn redirected(&self, redirect: &Redirect) -> Self {
         let mut other = self.clone();
         if let Some(host) = &redirect.network_host {
             other.host.clone_from(host);
         }
+        let scheme = redirect.scheme.as_deref().and_then(Scheme::parse);
+        if let Some(scheme) = scheme
+            && scheme != self.scheme
+            && (scheme.is_tls() || !self.is_tls())
+        {
+            (other.scheme, other.port) = (scheme, scheme.port());
+        }
         if let Some(port) = redirect.port {
             other.port = port;
+        }
+        if let Some(path) = &redirect.path
+            && matches!(other.scheme, Scheme::Ws | Scheme::Wss)
+        {
+            other.path = format!("/{}", path.trim_start_matches('/'));
         }
         other
     }
@@ -298,7 +315,7 @@ fn decode(text: &str) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Address, Secret};
+    use super::*;
 
     fn parse(text: &str) -> Address {
         text.parse().expect("a good address")
@@ -342,6 +359,29 @@ mod tests {
         assert_eq!((all[1].user(), all[1].node()), (Some("u,x"), Some("q,r")));
         assert_eq!((all[2].user(), all[2].is_tls()), (None, false));
         assert!(Address::parse_list("a,,b").is_err());
+    }
+
+    #[test]
+    fn a_redirect_names_parts_and_gives_tls_up_for_nothing() {
+        // tests: [WS-07]
+        let redirect = Redirect {
+            network_host: Some("b".into()),
+            scheme: Some("wss".into()),
+            path: Some("amqp/ws".into()),
+            ..Redirect::default()
+        };
+        let other = parse("ws://a:81/old").redirected(&redirect);
+        assert_eq!(
+            (other.to_string().as_str(), other.path.as_str()),
+            ("wss://b:443", "/amqp/ws")
+        );
+        let worse = Redirect {
+            scheme: Some("ws".into()),
+            port: Some(1),
+            ..Redirect::default()
+        };
+        let other = parse("wss://a/old").redirected(&worse);
+        assert_eq!((other.scheme(), other.port()), (Scheme::Wss, 1));
     }
 
     #[test]

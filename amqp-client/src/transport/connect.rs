@@ -8,13 +8,13 @@ use super::address::{Address, Scheme};
 use super::proxy::Proxy;
 use super::security::Security;
 use super::{BoxedStream, dial};
+use crate::deadlines::Deadlines;
 use crate::error::{Error, ErrorScope};
 
 /// How an address is connected to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dial {
-    pub(crate) connect: Duration,
-    pub(crate) layers: Duration,
+    pub(crate) deadlines: Deadlines,
     pub(crate) keep_alive: Option<Duration>,
     pub(crate) proxy: Option<Proxy>,
     #[cfg(feature = "tls")]
@@ -40,24 +40,26 @@ impl Dial {
                 "this build has no WebSocket: enable the feature websocket",
             ));
         }
-        let (stream, security) = tokio::time::timeout(self.connect, self.socket(address))
-            .await
-            .map_err(|_| Error::timed_out("connect", ErrorScope::Connection))??;
+        let (stream, security) = self.socket(address).await?;
         self.layers(address, stream, security).await
     }
 
     async fn socket(&self, address: &Address) -> Result<(BoxedStream, Security), Error> {
+        let connect = self.deadlines.connect;
         if address.scheme() == Scheme::Unix {
-            return unix(address).await;
+            return in_time("connect", connect, unix(address)).await;
         }
         let (host, port) = (address.host(), address.port());
         let Some(proxy) = &self.proxy else {
-            let stream = dial::tcp(host, port, self.keep_alive).await?;
+            let dialled = dial::tcp(host, port, self.keep_alive);
+            let stream = in_time("connect", connect, dialled).await?;
             let local = is_local(&stream);
             return Ok((Box::new(stream), Security { local, tls: None }));
         };
-        let mut stream = dial::tcp(&proxy.host, proxy.port, self.keep_alive).await?;
-        proxy.tunnel(&mut stream, host, port).await?;
+        let dialled = dial::tcp(&proxy.host, proxy.port, self.keep_alive);
+        let mut stream = in_time("connect to the proxy", connect, dialled).await?;
+        let tunnel = proxy.tunnel(&mut stream, host, port);
+        in_time("proxy", self.deadlines.proxy, tunnel).await?;
         // Where a tunnel ends nobody knows.
         Ok((Box::new(stream), Security::default()))
     }
@@ -69,7 +71,6 @@ impl Dial {
         stream: BoxedStream,
         security: Security,
     ) -> Result<(BoxedStream, Security), Error> {
-        let _ = self.layers;
         Ok((stream, security))
     }
 
@@ -88,9 +89,7 @@ impl Dial {
             let in_band = self.tls.in_band && address.scheme() == Scheme::Amqp;
             if address.is_tls() || in_band {
                 let shaken = self.tls.connect(stream, address.host(), in_band);
-                let (secured, info) = tokio::time::timeout(self.layers, shaken)
-                    .await
-                    .map_err(|_| Error::timed_out("tls", ErrorScope::Connection))??;
+                let (secured, info) = in_time("tls", self.deadlines.tls, shaken).await?;
                 stream = secured;
                 security.tls = Some(info);
             }
@@ -98,12 +97,21 @@ impl Dial {
         #[cfg(feature = "websocket")]
         if matches!(address.scheme(), Scheme::Ws | Scheme::Wss) {
             let upgraded = super::websocket::connect(stream, address, &self.headers);
-            stream = tokio::time::timeout(self.layers, upgraded)
-                .await
-                .map_err(|_| Error::timed_out("websocket", ErrorScope::Connection))??;
+            stream = in_time("websocket", self.deadlines.websocket, upgraded).await?;
         }
         Ok((stream, security))
     }
+}
+
+/// Waits no longer than that; the error says for what.
+pub(super) async fn in_time<T>(
+    point: &str,
+    limit: Duration,
+    step: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::time::timeout(limit, step)
+        .await
+        .map_err(|_| Error::timed_out(point, ErrorScope::Connection))?
 }
 
 /// Whether a socket's octets stay on this machine.

@@ -105,6 +105,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn sockets_are_set_as_asked_for() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("bound");
+        let port = listener.local_addr().expect("an address").port();
+        let idle = Duration::from_secs(42);
+        for keep_alive in [None, Some(idle)] {
+            let ours = tcp("127.0.0.1", port, keep_alive).await.expect("connected");
+            let (theirs, _) = listener.accept().await.expect("a client");
+            prepare(&theirs, keep_alive).expect("set");
+            for stream in [&ours, &theirs] {
+                let socket = SockRef::from(stream);
+                assert!(socket.tcp_nodelay().expect("an option"));
+                let set = socket.keepalive().expect("an option");
+                assert_eq!(set, keep_alive.is_some());
+                #[cfg(target_os = "linux")]
+                if set {
+                    let read = socket.tcp_keepalive_time().expect("an option");
+                    assert_eq!(read, idle);
+                    let read = socket.tcp_keepalive_interval().expect("an option");
+                    assert_eq!(read, idle);
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn an_address_that_refuses_gives_way_to_the_next() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await

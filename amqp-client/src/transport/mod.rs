@@ -10,6 +10,7 @@ mod dial;
 mod proxy;
 mod rewind;
 mod security;
+mod socket;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "websocket")]
@@ -25,6 +26,9 @@ pub use tls::{TlsAccept, TlsOptions};
 
 pub(crate) use connect::Dial;
 pub use security::{Certificate, Security, TlsInfo};
+pub(crate) use socket::Socket;
+#[cfg(unix)]
+pub(crate) use socket::UnixSocket;
 
 /// Anything that octets can be read from and written to.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

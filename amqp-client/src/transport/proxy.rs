@@ -72,13 +72,22 @@ impl Proxy {
             }
             answer.push(stream.read_u8().await.map_err(io)?);
         }
-        let status = answer.get(9..12).unwrap_or_default();
-        match answer.starts_with(b"HTTP/1.") && status.first() == Some(&b'2') {
-            true => Ok(()),
-            false => Err(Error::io(
-                "the proxy",
-                std::io::Error::other(format!("it answers {}", status.escape_ascii())),
-            )),
-        }
+        judge(&answer)
+    }
+}
+
+/// What the answer's first line means.
+fn judge(answer: &[u8]) -> Result<(), Error> {
+    let status = answer.get(9..12).unwrap_or_default();
+    let other = |what| Err(Error::io("the proxy", std::io::Error::other(what)));
+    if !answer.starts_with(b"HTTP/1.") || !status.iter().all(u8::is_ascii_digit) {
+        return other("it does not speak HTTP".to_owned());
+    }
+    match status {
+        [b'2', ..] => Ok(()),
+        b"407" => Err(Error::authentication(
+            "the proxy wants credentials, or other ones (407)",
+        )),
+        status => other(format!("it answers {}", status.escape_ascii())),
     }
 }

@@ -14,6 +14,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, StatusCode};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error as WebError, Message};
 
 use super::{Address, BoxedStream};
@@ -96,10 +98,12 @@ pub(super) async fn accept(stream: BoxedStream) -> Result<BoxedStream, Error> {
     Ok(Box::new(Octets::new(stream)))
 }
 
-/// Octets in binary messages. [WS-04] [WS-05]
+/// Octets in binary messages, from the first protocol header on. [WS-03] [WS-04] [WS-05]
 struct Octets {
     web: WebSocketStream<BoxedStream>,
     read: Bytes,
+    /// Whether our close has been said.
+    closing: bool,
 }
 
 impl Octets {
@@ -107,6 +111,7 @@ impl Octets {
         Self {
             web,
             read: Bytes::new(),
+            closing: false,
         }
     }
 
@@ -190,6 +195,24 @@ impl AsyncWrite for Octets {
 
     /// The closing handshake. [WS-08]
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.closing {
+            let mut said = ready!(Pin::new(&mut self.web).poll_ready(cx));
+            if said.is_ok() {
+                let frame = CloseFrame {
+                    code: CloseCode::Normal,
+                    reason: "".into(),
+                };
+                said = Pin::new(&mut self.web).start_send(Message::Close(Some(frame)));
+            }
+            self.closing = true;
+            match said {
+                Ok(()) => {}
+                Err(WebError::ConnectionClosed | WebError::AlreadyClosed) => {
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) => return Poll::Ready(Err(into_io(error))),
+            }
+        }
         match ready!(Pin::new(&mut self.web).poll_close(cx)) {
             Ok(()) | Err(WebError::ConnectionClosed | WebError::AlreadyClosed) => {
                 Poll::Ready(Ok(()))

@@ -147,8 +147,7 @@ impl ConnectionOptions {
 
     pub(crate) fn dial(&self) -> Dial {
         Dial {
-            connect: self.deadlines.connect,
-            layers: self.deadlines.tls,
+            deadlines: self.deadlines,
             keep_alive: self.keep_alive,
             proxy: self.proxy.clone(),
             #[cfg(feature = "tls")]

@@ -26,7 +26,7 @@ pub(in crate::sasl) fn escape(name: &str) -> Cow<'_, str> {
 }
 
 /// Undoes [`escape`]; any other use of `=` is an error.
-pub(super) fn unescape(text: &str) -> Option<String> {
+pub(in crate::sasl) fn unescape(text: &str) -> Option<String> {
     let mut parts = text.split('=');
     let mut name = parts.next()?.to_owned();
     for part in parts {

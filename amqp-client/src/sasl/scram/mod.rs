@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
 pub(super) use client::ScramClient;
-pub(super) use message::escape;
+pub(super) use message::{escape, unescape};
 pub(crate) use server::ScramExchange;
 
 use crate::error::Error;
