@@ -489,10 +489,10 @@ mod tests {
 
     #[test]
     fn files_are_looked_for_from_the_nearest_to_the_farthest() {
-        let found = places(Some("/home/u".into()), Some("/opt/m".into()));
+        let found = places(Some("/users/u".into()), Some("/opt/m".into()));
         let expected = [
             "connect.json",
-            "/home/u/.config/messaging/connect.json",
+            "/users/u/.config/messaging/connect.json",
             "/opt/m/etc/messaging/connect.json",
             "/etc/messaging/connect.json",
         ];
