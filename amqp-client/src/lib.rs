@@ -15,6 +15,7 @@ pub mod config;
 mod deadlines;
 mod driver;
 mod error;
+mod frames;
 pub mod guide;
 pub mod handler;
 mod handles;

@@ -67,6 +67,7 @@ pub(crate) use stream::PartReader;
 use stream::PartWriter;
 
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
+use crate::frames::FrameTrace;
 use crate::proto::{Connection as Engine, Incoming, Key, LinkKey, Outgoing, WriteBuf};
 use crate::transport::BoxedStream;
 
@@ -145,6 +146,8 @@ pub(crate) struct Driver {
     phase: watch::Sender<Phase>,
     /// Who is told everything, where somebody asked for that.
     tap: Option<Tap>,
+    /// Prints what crosses the socket, where somebody wants to read it.
+    frames: Option<Box<FrameTrace>>,
 
     sessions: HashMap<Key, SessionEntry>,
     links: HashMap<LinkKey, LinkEntry>,
@@ -206,6 +209,7 @@ impl Driver {
             sasl: setup.sasl,
             phase: setup.phase,
             tap: None,
+            frames: FrameTrace::when_wanted(),
             sessions: HashMap::new(),
             links: HashMap::new(),
             suspended: HashMap::new(),
@@ -237,6 +241,9 @@ impl Driver {
                 // The peer has said goodbye: a last flush and FIN, whose failure changes nothing.
                 // [TLS-05] [TLS-06]: the layer says goodbye, and the socket's half with it.
                 let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+                if let Some(frames) = &self.frames {
+                    frames.ended();
+                }
             }
             self.finish();
             return Poll::Ready(());
@@ -316,6 +323,9 @@ impl Driver {
                 }
                 Poll::Ready(Ok(0)) => {
                     self.eof = true;
+                    if let Some(frames) = &self.frames {
+                        frames.saw_end();
+                    }
                     if !self.engine.handle_eof() {
                         self.fail_with(Error::new(
                             ErrorKind::Io,
@@ -333,6 +343,9 @@ impl Driver {
                         self.read_size = (self.read_size * 4).min(READ_MAX);
                     } else if n < self.read_size / 16 {
                         self.read_size = (self.read_size / 2).max(READ_MIN);
+                    }
+                    if let Some(frames) = &mut self.frames {
+                        frames.received(&self.read[before..]);
                     }
                     // A violation has been answered already; what is left to do is to write it.
                     let _ = self.engine.handle_input(now, &mut self.read);
@@ -412,7 +425,12 @@ impl Driver {
         };
         match n {
             0 => Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
-            n => Poll::Ready(Ok(n)),
+            n => {
+                if let Some(frames) = &mut self.frames {
+                    frames.sent(&slices[..filled], n);
+                }
+                Poll::Ready(Ok(n))
+            }
         }
     }
 

@@ -74,6 +74,7 @@ const ORDERS: &[Order] = &[
             "secret",
             "error",
             "deadlines",
+            "frames",
             "transport",
             "sasl",
             "driver",
