@@ -32,9 +32,9 @@ pub use driver::ConnectionStats;
 pub use error::{Error, ErrorKind, ErrorScope, Initiator, Redirect};
 pub use handles::link_option;
 pub use handles::{
-    Connection, ConnectionOptions, Container, Delivery, MessageStream, Receipt, Receiver,
-    ReceiverOptions, SendSettings, Sendable, Sender, SenderOptions, Session, SessionOptions,
-    StreamingDelivery,
+    Connection, ConnectionOptions, Container, Deliveries, Delivery, MessageSink, MessageStream,
+    Receipt, Receiver, ReceiverOptions, SendSettings, Sendable, Sender, SenderOptions, Session,
+    SessionOptions, SinkError, StreamingDelivery,
 };
 pub use secret::Secret;
 

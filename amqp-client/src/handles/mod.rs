@@ -9,6 +9,7 @@ mod authenticate;
 mod background;
 mod connection;
 mod container;
+mod deliveries;
 mod delivery;
 mod direct;
 pub mod link_option;
@@ -20,10 +21,12 @@ mod resuming;
 mod sendable;
 mod sender;
 mod session;
+mod sink;
 mod stream;
 
 pub use connection::Connection;
 pub use container::Container;
+pub use deliveries::Deliveries;
 pub use delivery::Delivery;
 pub use options::{ConnectionOptions, ReceiverOptions, SenderOptions, SessionOptions};
 pub use receipt::Receipt;
@@ -31,6 +34,7 @@ pub use receiver::Receiver;
 pub use sendable::{SendSettings, Sendable};
 pub use sender::Sender;
 pub use session::Session;
+pub use sink::{MessageSink, SinkError};
 pub use stream::{MessageStream, StreamingDelivery};
 
 pub(crate) use background::Background;

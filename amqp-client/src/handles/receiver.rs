@@ -10,6 +10,7 @@ use amqp_types::Str;
 use amqp_types::transport::{self, Attach, ErrorCondition};
 use tokio::sync::oneshot;
 
+use super::deliveries::Deliveries;
 use super::delivery::Delivery;
 use super::resuming::attach_again;
 use super::session::{Session, SessionInner};
@@ -91,6 +92,11 @@ impl Receiver {
     pub fn try_recv(&self) -> Result<Option<Delivery>, Error> {
         let taken = self.inner.shared.try_take()?;
         Ok(taken.map(|(incoming, report)| Delivery::new(self.inner.clone(), incoming, report)))
+    }
+
+    /// The deliveries as a `Stream`; that of a clone where the receiver is still needed.
+    pub fn into_stream(self) -> Deliveries {
+        Deliveries::new(self)
     }
 
     /// Grants exactly `credit` deliveries, by hand from now on; 2,147,483,647 at most, since serial

@@ -14,6 +14,7 @@ use super::receipt::Receipt;
 use super::resuming::attach_again;
 use super::sendable::{Encodable, SendSettings, Sendable};
 use super::session::{Session, SessionInner};
+use super::sink::MessageSink;
 use crate::driver::{
     Command, LinkShared, Refusal, SendOptions, SenderShared, Status, Ticket, reply_within,
 };
@@ -295,6 +296,11 @@ impl Sender {
     /// Dropping the future changes nothing.
     pub async fn closed(&self) -> Error {
         self.inner.shared.wait_over().await
+    }
+
+    /// This sender as a `Sink` of messages; a clone where the sender is still needed.
+    pub fn into_sink<M: Sendable>(self) -> MessageSink<M> {
+        MessageSink::new(self)
     }
 
     /// Waits until everything that was enqueued has been handed to the transport.
