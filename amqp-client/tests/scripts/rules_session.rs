@@ -199,6 +199,27 @@ fn what_was_settled_before_an_end_is_told_before_it() {
     peer.quiet();
 }
 
+/// Artemis marks what it sends while it reads an end as settled, and sends it again to the next link.
+#[test]
+fn what_comes_behind_the_own_end_does_not_reach_the_application() {
+    // tests: [SES-15]
+    let (mut peer, session) = Peer::client_begun(config(), SessionConfig::default());
+    let link = peer.attached(session, "A", Role::Receiver, 0);
+    peer.engine.set_credit(link, 10);
+    peer.turn();
+    peer.flow();
+    peer.engine.end(session, None);
+    peer.turn();
+    peer.end();
+    let mut late = first_transfer(0, 0);
+    late.settled = Some(true);
+    peer.transfer(0, late, &message("late"));
+    peer.send(0, End::default());
+    peer.quiet();
+    assert!(peer.app.messages.is_empty());
+    assert_eq!(peer.engine.counts(), (0, 0));
+}
+
 #[test]
 fn the_window_of_the_partner_is_kept_to() {
     // tests: [SES-16] [SES-17] [SES-18] [SES-21] [SES-22] [SES-23] [SES-25] [SES-27]

@@ -12,8 +12,8 @@ use super::super::delivery::{Assembly, Held, Incoming, Load, Tag};
 use super::super::event::Event;
 use super::super::link::{End, Link, Local};
 use super::super::violation::Violation;
-use super::Session;
 use super::input::{Events, invalid, unattached};
+use super::{LocalSession, Session};
 
 impl Session {
     /// One transfer frame. [SES-19] [SES-24] [LNK-53] [LNK-54] [LNK-55] [LNK-56]
@@ -50,6 +50,7 @@ impl Session {
             .link_by_input(handle)
             .ok_or_else(|| unattached(handle, "transfer"))?;
         let name = self.name(key);
+        let ended = matches!(self.local, LocalSession::Ended);
         let Some(link) = self.links.get_mut(key) else {
             return Ok(());
         };
@@ -67,7 +68,8 @@ impl Session {
                 "a transfer before any credit was given",
             ));
         }
-        let dropping = link.discarding || !link.is_whole();
+        // Also behind our end: Artemis marks such transfers as settled, and sends the messages again.
+        let dropping = ended || link.discarding || !link.is_whole();
         let snd_settle_mode = link.snd_settle_mode;
         let End::Receiver(receiver) = &mut link.end else {
             return Err(invalid(
@@ -77,7 +79,7 @@ impl Session {
             ));
         };
         if dropping {
-            // The partner has not seen our detach yet; nothing of this reaches the application. [LNK-38] [SES-34]
+            // The partner has not seen our detach or end yet; nothing of this reaches the application. [LNK-38] [SES-34]
             let part = receiver.assembly.take();
             part.into_iter().for_each(|part| self.stray(part.head.id));
             self.skip_delivery(transfer.delivery_id);
