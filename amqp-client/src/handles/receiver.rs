@@ -191,7 +191,7 @@ impl Receiver {
         self.detach_with(false, None).await
     }
 
-    /// Attaches a [resumable](ReceiverOptions::resumable) link again, in this session or another one,
+    /// Attaches a [resumable](crate::ReceiverOptions::resumable) link again, in this session or another one,
     /// of this connection or another one: after [`detach`](Self::detach), after the session ended, or
     /// after the connection was lost. Deliveries that the application holds stay valid: they are
     /// settled once the sender has resumed them, and do not come a second time. With a sender that

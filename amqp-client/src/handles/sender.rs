@@ -249,7 +249,7 @@ impl Sender {
         }
     }
 
-    /// On a link of [`SenderOptions::manual_drain`]: there is nothing more to send. What is enqueued
+    /// On a link of [`SenderOptions::manual_drain`](crate::SenderOptions::manual_drain): there is nothing more to send. What is enqueued
     /// is sent as far as the credit goes, the rest of the credit is given back. Section 2.6.7.
     pub fn drained(&self) {
         self.inner
@@ -371,7 +371,7 @@ impl Sender {
         self.detach_with(false, None).await
     }
 
-    /// Attaches a [resumable](SenderOptions::resumable) link again, in this session or another one, of
+    /// Attaches a [resumable](crate::SenderOptions::resumable) link again, in this session or another one, of
     /// this connection or another one: after [`detach`](Self::detach), after the session ended, or
     /// after the connection was lost. Receipts stay valid. What was enqueued and never left is sent;
     /// what may have reached the peer is sorted out with its help: nothing is lost, and nothing
