@@ -58,9 +58,9 @@ impl Driver {
 
     /// What the peer sent behind its outcome, or before ours, belongs to the next layer. [SASL-21]
     fn take_what_was_read(&mut self, now: Instant) {
-        if !self.read.is_empty() {
+        if !self.wire.input.is_empty() {
             // A violation has been answered already; what is left to do is to write it.
-            let _ = self.engine.handle_input(now, &mut self.read);
+            let _ = self.engine.handle_input(now, &mut self.wire.input);
         }
     }
 }

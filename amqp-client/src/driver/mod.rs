@@ -32,19 +32,17 @@ mod stream;
 mod streamed;
 mod tags;
 mod waits;
+mod wire;
 
 use amqp_types::messaging::DeliveryState;
 use std::collections::HashMap;
 use std::future::Future;
-use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use amqp_types::transport::Attach;
-use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Sleep;
 
@@ -65,22 +63,14 @@ pub(crate) use session::SessionShared;
 pub use stats::ConnectionStats;
 pub(crate) use stream::PartReader;
 use stream::PartWriter;
+use wire::Wire;
 
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
-use crate::frames::FrameTrace;
-use crate::proto::{Connection as Engine, Incoming, Key, LinkKey, Outgoing, WriteBuf};
+use crate::proto::{Connection as Engine, Incoming, Key, LinkKey, Outgoing};
 use crate::transport::BoxedStream;
 
 /// How much is read in one turn before the other steps have theirs.
 const READ_BUDGET: usize = 256 * 1024;
-/// The room a read is offered at first, and at most; it grows while reads fill it.
-const READ_MIN: usize = 4 * 1024;
-const READ_MAX: usize = 64 * 1024;
-/// How much may wait for the socket before the engine writes no more. What is owed waits in the engine
-/// then, where it merges: a peer that reads nothing costs no more than this, whatever it sends.
-const WRITE_BACKLOG: usize = 256 * 1024;
-/// How many pieces one vectored write takes.
-const SLICES: usize = 64;
 
 /// What becomes of the exchange that opens a connection.
 #[derive(Debug)]
@@ -119,22 +109,14 @@ pub(crate) struct Setup {
 
 /// The task of one connection.
 pub(crate) struct Driver {
-    stream: BoxedStream,
+    wire: Wire,
     engine: Engine,
     shared: Arc<ConnectionShared>,
-    read: BytesMut,
-    read_size: usize,
-    write: WriteBuf,
-    /// Something was written since the last flush that went through.
-    flush_owed: bool,
-    octets_in: u64,
-    octets_out: u64,
     sleep: Pin<Box<Sleep>>,
     armed: Option<Instant>,
     close_deadline: Duration,
     /// When a close that was begun is given up.
     give_up: Option<Instant>,
-    eof: bool,
     /// The socket is of no more use, for this reason.
     failure: Option<Error>,
     /// Why the connection comes to its end, while the goodbyes are still exchanged.
@@ -146,8 +128,6 @@ pub(crate) struct Driver {
     phase: watch::Sender<Phase>,
     /// Who is told everything, where somebody asked for that.
     tap: Option<Tap>,
-    /// Prints what crosses the socket, where somebody wants to read it.
-    frames: Option<Box<FrameTrace>>,
 
     sessions: HashMap<Key, SessionEntry>,
     links: HashMap<LinkKey, LinkEntry>,
@@ -187,20 +167,13 @@ struct LinkEntry {
 impl Driver {
     pub(crate) fn new(setup: Setup) -> Self {
         Self {
-            stream: setup.stream,
+            wire: Wire::new(setup.stream),
             engine: setup.engine,
             shared: setup.shared,
-            read: BytesMut::new(),
-            read_size: READ_MIN,
-            write: WriteBuf::new(),
-            flush_owed: false,
-            octets_in: 0,
-            octets_out: 0,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: None,
             close_deadline: setup.close_deadline,
             give_up: None,
-            eof: false,
             failure: None,
             reason: None,
             opened: Some(setup.opened),
@@ -209,7 +182,6 @@ impl Driver {
             sasl: setup.sasl,
             phase: setup.phase,
             tap: None,
-            frames: FrameTrace::when_wanted(),
             sessions: HashMap::new(),
             links: HashMap::new(),
             suspended: HashMap::new(),
@@ -237,13 +209,8 @@ impl Driver {
         self.dispatch();
 
         if self.is_over() {
-            if self.write.is_empty() && self.failure.is_none() {
-                // The peer has said goodbye: a last flush and FIN, whose failure changes nothing.
-                // [TLS-05] [TLS-06]: the layer says goodbye, and the socket's half with it.
-                let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
-                if let Some(frames) = &self.frames {
-                    frames.ended();
-                }
+            if self.wire.output.is_empty() && self.failure.is_none() {
+                ready!(self.wire.poll_shutdown(cx));
             }
             self.finish();
             return Poll::Ready(());
@@ -258,7 +225,7 @@ impl Driver {
     }
 
     fn is_over(&self) -> bool {
-        self.failure.is_some() || (self.engine.is_finished() && self.write.is_empty())
+        self.failure.is_some() || (self.engine.is_finished() && self.wire.output.is_empty())
     }
 
     fn timers(&mut self, now: Instant, cx: &mut Context<'_>) {
@@ -300,32 +267,13 @@ impl Driver {
     /// Reads until the socket is empty or the budget used; answers whether to come back for more.
     fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let mut budget = READ_BUDGET;
-        while !self.eof && !self.engine.is_finished() {
+        while !self.wire.eof && !self.engine.is_finished() {
             if self.tap.as_ref().is_some_and(|tap| !tap.has_room(cx)) {
                 return false;
             }
-            if self.read.capacity() - self.read.len() < self.read_size / 4 {
-                self.read.reserve(self.read_size);
-            }
-            let before = self.read.len();
-            let result = {
-                let future = self.stream.read_buf(&mut self.read);
-                tokio::pin!(future);
-                future.poll(cx)
-            };
-            match result {
-                Poll::Pending => {
-                    if self.read.is_empty() && self.read_size == READ_MIN {
-                        // Idle: nothing is kept for what may never come.
-                        self.read = BytesMut::new();
-                    }
-                    return false;
-                }
+            match self.wire.poll_read(cx) {
+                Poll::Pending => return false,
                 Poll::Ready(Ok(0)) => {
-                    self.eof = true;
-                    if let Some(frames) = &self.frames {
-                        frames.saw_end();
-                    }
                     if !self.engine.handle_eof() {
                         self.fail_with(Error::new(
                             ErrorKind::Io,
@@ -334,36 +282,18 @@ impl Driver {
                             "the peer dropped the connection without a close",
                         ));
                     }
-                    return false;
                 }
                 Poll::Ready(Ok(n)) => {
-                    self.octets_in += n as u64;
-                    let room = self.read.capacity() - before;
-                    if n >= room && self.read_size < READ_MAX {
-                        self.read_size = (self.read_size * 4).min(READ_MAX);
-                    } else if n < self.read_size / 16 {
-                        self.read_size = (self.read_size / 2).max(READ_MIN);
-                    }
-                    if let Some(frames) = &mut self.frames {
-                        frames.received(&self.read[before..]);
-                    }
                     // A violation has been answered already; what is left to do is to write it.
-                    let _ = self.engine.handle_input(now, &mut self.read);
+                    let _ = self.engine.handle_input(now, &mut self.wire.input);
                     budget = budget.saturating_sub(n);
                     if budget == 0 {
                         return true;
                     }
-                    if n < room {
-                        // A short read: the socket is empty for now, as far as one can know; the
-                        // next poll registers for more.
-                        continue;
-                    }
                 }
                 Poll::Ready(Err(error)) => {
-                    self.eof = true;
                     self.engine.handle_eof();
                     self.fail_with(Error::io("read", error));
-                    return false;
                 }
             }
         }
@@ -372,64 +302,21 @@ impl Driver {
 
     /// Lets the engine write and the socket take it; answers whether to come back for more.
     fn transmit(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        let mut again = true;
-        while again {
-            let full = self.write.len() >= WRITE_BACKLOG;
-            let more = !full && self.engine.poll_transmit(now, &mut self.write);
-            if self.write.is_empty() {
-                self.flush(cx);
-                return false;
-            }
-            self.flush_owed = true;
-            while !self.write.is_empty() {
-                match self.write_once(cx) {
-                    Poll::Pending => return false,
-                    Poll::Ready(Ok(n)) => {
-                        self.octets_out += n as u64;
-                        self.write.advance(n);
-                    }
-                    Poll::Ready(Err(error)) => {
-                        // What the peer said before it went away may be waiting: it is read first.
-                        self.fail_with(Error::io("write", error));
-                        return false;
-                    }
+        loop {
+            let full = self.wire.is_full();
+            let more = !full && self.engine.poll_transmit(now, &mut self.wire.output);
+            match self.wire.poll_write(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => {
+                    // What the peer said before it went away may be waiting: it is read first.
+                    self.fail_with(Error::io("write", error));
+                    return false;
                 }
             }
-            self.flush(cx);
-            if more {
-                return true;
-            }
-            // The engine has not been asked while what waited was too much: nobody else would come back.
-            again = full;
-        }
-        false
-    }
-
-    /// Layers such as TLS keep octets that the socket below did not take: they are pushed on.
-    fn flush(&mut self, cx: &mut Context<'_>) {
-        if self.flush_owed {
-            match Pin::new(&mut self.stream).poll_flush(cx) {
-                Poll::Pending => {}
-                Poll::Ready(Ok(())) => self.flush_owed = false,
-                Poll::Ready(Err(error)) => self.fail_with(Error::io("write", error)),
-            }
-        }
-    }
-
-    fn write_once(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let filled = self.write.slices(&mut slices);
-        let n = match filled {
-            1 => ready!(Pin::new(&mut self.stream).poll_write(cx, &slices[0]))?,
-            _ => ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..filled]))?,
-        };
-        match n {
-            0 => Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
-            n => {
-                if let Some(frames) = &mut self.frames {
-                    frames.sent(&slices[..filled], n);
-                }
-                Poll::Ready(Ok(n))
+            // The engine was not asked while too much waited: nobody else would come back for it.
+            if !full {
+                return more;
             }
         }
     }

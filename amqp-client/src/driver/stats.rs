@@ -59,10 +59,10 @@ impl Driver {
             queued,
             queued_octets,
             received_octets,
-            unwritten_octets: self.write.len(),
+            unwritten_octets: self.wire.output.len(),
             waiting_calls: 0,
-            octets_in: self.octets_in,
-            octets_out: self.octets_out,
+            octets_in: self.wire.octets_in,
+            octets_out: self.wire.octets_out,
         };
         for link in self.links.values() {
             if let LinkShared::Sender(sender) = &link.shared {
