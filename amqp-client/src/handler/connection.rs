@@ -404,7 +404,7 @@ impl Session {
     ) -> Result<Receiver, Error> {
         self.check()?;
         let ignore = options.ignore_missing_filters;
-        let asked = options.source.filter.clone().filter(|_| !ignore);
+        let asked = options.link.source.filter.clone().filter(|_| !ignore);
         let shared = self.connection.container().shared();
         let mut registry = shared.registry();
         let (handle, answer) = self.handle().start_receiver(address, options);

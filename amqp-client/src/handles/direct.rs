@@ -51,12 +51,12 @@ impl Container {
         connection: ConnectionOptions,
         options: SenderOptions,
     ) -> Result<Sender, Error> {
-        if options.name.is_some() {
+        if options.link.name.is_some() {
             let node = node(url)?;
             let connection = self.connect_with(url, connection).await?;
             return connection.create_sender_with(&node, options).await;
         }
-        let required = options.required_capabilities.clone();
+        let required = options.link.required_capabilities.clone();
         let ask = |session: &Session, node: &str| session.start_sender(node, options.clone());
         let (session, (sender, answer)) = self.connect_asking(url, connection, ask).await?;
         sender.move_to(session.inner().clone());
@@ -91,13 +91,13 @@ impl Container {
         connection: ConnectionOptions,
         options: ReceiverOptions,
     ) -> Result<Receiver, Error> {
-        if options.name.is_some() {
+        if options.link.name.is_some() {
             let node = node(url)?;
             let connection = self.connect_with(url, connection).await?;
             return connection.create_receiver_with(&node, options).await;
         }
-        let required = options.required_capabilities.clone();
-        let asked = options.source.filter.clone();
+        let required = options.link.required_capabilities.clone();
+        let asked = options.link.source.filter.clone();
         let asked = asked.filter(|_| !options.ignore_missing_filters);
         let ask = |session: &Session, node: &str| session.start_receiver(node, options.clone());
         let (session, (receiver, answer)) = self.connect_asking(url, connection, ask).await?;

@@ -58,13 +58,13 @@ pub struct AtMostOnce;
 
 impl SenderOption for AtMostOnce {
     fn apply(self, options: &mut SenderOptions) {
-        options.snd_settle_mode = SenderSettleMode::Settled;
+        options.link.snd_settle_mode = SenderSettleMode::Settled;
     }
 }
 
 impl ReceiverOption for AtMostOnce {
     fn apply(self, options: &mut ReceiverOptions) {
-        options.snd_settle_mode = SenderSettleMode::Settled;
+        options.link.snd_settle_mode = SenderSettleMode::Settled;
     }
 }
 
@@ -74,14 +74,14 @@ pub struct AtLeastOnce;
 
 impl SenderOption for AtLeastOnce {
     fn apply(self, options: &mut SenderOptions) {
-        options.snd_settle_mode = SenderSettleMode::Unsettled;
+        options.link.snd_settle_mode = SenderSettleMode::Unsettled;
     }
 }
 
 impl ReceiverOption for AtLeastOnce {
     fn apply(self, options: &mut ReceiverOptions) {
-        options.snd_settle_mode = SenderSettleMode::Unsettled;
-        options.rcv_settle_mode = ReceiverSettleMode::First;
+        options.link.snd_settle_mode = SenderSettleMode::Unsettled;
+        options.link.rcv_settle_mode = ReceiverSettleMode::First;
     }
 }
 
@@ -92,16 +92,16 @@ pub struct ExactlyOnce;
 
 impl SenderOption for ExactlyOnce {
     fn apply(self, options: &mut SenderOptions) {
-        options.snd_settle_mode = SenderSettleMode::Unsettled;
-        options.resumable = true;
+        options.link.snd_settle_mode = SenderSettleMode::Unsettled;
+        options.link.resumable = true;
     }
 }
 
 impl ReceiverOption for ExactlyOnce {
     fn apply(self, options: &mut ReceiverOptions) {
-        options.snd_settle_mode = SenderSettleMode::Unsettled;
-        options.rcv_settle_mode = ReceiverSettleMode::Second;
-        options.resumable = true;
+        options.link.snd_settle_mode = SenderSettleMode::Unsettled;
+        options.link.rcv_settle_mode = ReceiverSettleMode::Second;
+        options.link.resumable = true;
     }
 }
 
@@ -148,7 +148,7 @@ impl Filter {
 
 impl ReceiverOption for Filter {
     fn apply(self, options: &mut ReceiverOptions) {
-        let filters = &mut options.source.filter;
+        let filters = &mut options.link.source.filter;
         filters
             .get_or_insert_with(|| FilterSet(Map::default()))
             .0
@@ -185,8 +185,8 @@ pub struct DurableSubscription;
 
 impl ReceiverOption for DurableSubscription {
     fn apply(self, options: &mut ReceiverOptions) {
-        options.source.durable = TerminusDurability::UnsettledState;
-        options.source.expiry_policy = TerminusExpiryPolicy::Never;
+        options.link.source.durable = TerminusDurability::UnsettledState;
+        options.link.source.expiry_policy = TerminusExpiryPolicy::Never;
     }
 }
 
@@ -202,7 +202,7 @@ pub struct SharedSubscription {
 
 impl ReceiverOption for SharedSubscription {
     fn apply(self, options: &mut ReceiverOptions) {
-        let capabilities = &mut options.source.capabilities;
+        let capabilities = &mut options.link.source.capabilities;
         capabilities.push(Symbol::from_static("shared"));
         if self.global {
             capabilities.push(Symbol::from_static("global"));
@@ -219,7 +219,7 @@ pub struct Copy;
 
 impl ReceiverOption for Copy {
     fn apply(self, options: &mut ReceiverOptions) {
-        options.source.distribution_mode = Some(DistributionMode::Copy);
+        options.link.source.distribution_mode = Some(DistributionMode::Copy);
     }
 }
 
@@ -229,7 +229,7 @@ pub struct Move;
 
 impl ReceiverOption for Move {
     fn apply(self, options: &mut ReceiverOptions) {
-        options.source.distribution_mode = Some(DistributionMode::Move);
+        options.link.source.distribution_mode = Some(DistributionMode::Move);
     }
 }
 
@@ -247,14 +247,14 @@ impl DynamicNodeProperties {
 
 impl SenderOption for DynamicNodeProperties {
     fn apply(self, options: &mut SenderOptions) {
-        options.target.dynamic = true;
-        options.target.dynamic_node_properties = self.properties();
+        options.link.target.dynamic = true;
+        options.link.target.dynamic_node_properties = self.properties();
     }
 }
 
 impl ReceiverOption for DynamicNodeProperties {
     fn apply(self, options: &mut ReceiverOptions) {
-        options.source.dynamic = true;
-        options.source.dynamic_node_properties = self.properties();
+        options.link.source.dynamic = true;
+        options.link.source.dynamic_node_properties = self.properties();
     }
 }

@@ -126,7 +126,7 @@ impl Session {
         address: &str,
         options: SenderOptions,
     ) -> Result<Sender, Error> {
-        let required = options.required_capabilities.clone();
+        let required = options.link.required_capabilities.clone();
         let (handle, answer) = self.start_sender(address, options);
         self.sender_attached(handle, answer, &required).await
     }
@@ -154,15 +154,20 @@ impl Session {
         options: SenderOptions,
     ) -> (Sender, AttachAnswer) {
         let connection = self.inner.shared.connection.clone();
-        let claim = options.name.as_ref().map(|_| options.take_over);
-        let name = options.name.clone().unwrap_or_else(|| link_name("sender"));
+        let claim = options.link.name.as_ref().map(|_| options.link.take_over);
+        let name = options
+            .link
+            .name
+            .clone()
+            .unwrap_or_else(|| link_name("sender"));
         let room = Room {
             messages: options.max_queued_messages,
             bytes: options.max_queued_bytes,
         };
-        let resumable = options.resumable;
+        let resumable = options.link.resumable;
         let manual_drain = options.manual_drain;
-        let settled = options.snd_settle_mode == amqp_types::transport::SenderSettleMode::Settled;
+        let settled =
+            options.link.snd_settle_mode == amqp_types::transport::SenderSettleMode::Settled;
         let attach = attach::of_sender(name, address, options);
         let template = Template {
             attach: attach.clone(),
@@ -204,8 +209,8 @@ impl Session {
         options: ReceiverOptions,
     ) -> Result<Receiver, Error> {
         let ignore = options.ignore_missing_filters;
-        let asked = options.source.filter.clone().filter(|_| !ignore);
-        let required = options.required_capabilities.clone();
+        let asked = options.link.source.filter.clone().filter(|_| !ignore);
+        let required = options.link.required_capabilities.clone();
         let (handle, answer) = self.start_receiver(address, options);
         self.receiver_attached(handle, answer, &required, asked.as_ref())
             .await
@@ -239,14 +244,15 @@ impl Session {
         options: ReceiverOptions,
     ) -> (Receiver, AttachAnswer) {
         let connection = self.inner.shared.connection.clone();
-        let claim = options.name.as_ref().map(|_| options.take_over);
+        let claim = options.link.name.as_ref().map(|_| options.link.take_over);
         let name = options
+            .link
             .name
             .clone()
             .unwrap_or_else(|| link_name("receiver"));
         let credit = options.credit;
         let streaming = options.streaming;
-        let resumable = options.resumable;
+        let resumable = options.link.resumable;
         let attach = attach::of_receiver(name, address, options);
         let template = Template {
             attach: attach.clone(),

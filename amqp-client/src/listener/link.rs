@@ -170,19 +170,19 @@ impl IncomingLink {
     pub fn accept_receiver(self, options: ReceiverOptions) -> Result<Receiver, Error> {
         let mut attach = mirror(&self.attach);
         // The peer's wish is followed; an option for mode second counts for more. [LNK-14]
-        if options.rcv_settle_mode == ReceiverSettleMode::Second {
+        if options.link.rcv_settle_mode == ReceiverSettleMode::Second {
             attach.rcv_settle_mode = ReceiverSettleMode::Second;
         }
         attach.max_message_size = options.announced_size();
-        attach.properties = options.properties;
-        attach.offered_capabilities = options.offered_capabilities;
+        attach.properties = options.link.properties;
+        attach.offered_capabilities = options.link.offered_capabilities;
         attach.desired_capabilities = wished(
-            &options.desired_capabilities,
-            &options.required_capabilities,
+            &options.link.desired_capabilities,
+            &options.link.required_capabilities,
         );
-        let this = self.check_offer(&options.required_capabilities)?;
-        if options.target.address.is_some() {
-            attach.target = Some(options.target.into());
+        let this = self.check_offer(&options.link.required_capabilities)?;
+        if options.link.target.address.is_some() {
+            attach.target = Some(options.link.target.into());
         }
         match this.accept_as(
             attach,
@@ -207,15 +207,15 @@ impl IncomingLink {
     /// what the options require.
     pub fn accept_sender(self, options: SenderOptions) -> Result<Sender, Error> {
         let mut attach = mirror(&self.attach);
-        attach.properties = options.properties;
-        attach.offered_capabilities = options.offered_capabilities;
+        attach.properties = options.link.properties;
+        attach.offered_capabilities = options.link.offered_capabilities;
         attach.desired_capabilities = wished(
-            &options.desired_capabilities,
-            &options.required_capabilities,
+            &options.link.desired_capabilities,
+            &options.link.required_capabilities,
         );
-        let this = self.check_offer(&options.required_capabilities)?;
-        if options.source.address.is_some() {
-            attach.source = Some(options.source.into());
+        let this = self.check_offer(&options.link.required_capabilities)?;
+        if options.link.source.address.is_some() {
+            attach.source = Some(options.link.source.into());
         }
         let accept = AcceptOptions {
             manual_drain: options.manual_drain,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use amqp_types::transport::Fields;
 use amqp_types::{Limits, Str, Symbol};
 
+pub(crate) use link::LinkTerms;
 pub use link::{ReceiverOptions, SenderOptions};
 
 use crate::deadlines::Deadlines;
