@@ -44,12 +44,13 @@ impl World {
 
     fn begin(&mut self, at: usize) {
         let handle_max = (self.max_links as u32).max(4) - 1;
-        if self.ends[at].sessions.len() >= 4 || (at == 1 && self.few_channels) {
+        if self.ends[at].sessions.len() >= 4 || self.begun_alive(at) >= self.quotas[at] {
             return;
         }
         let config = session(&mut self.rng, handle_max);
         if let Some(key) = self.ends[at].engine.begin(config) {
             self.ends[at].sessions.push(key);
+            self.ends[at].begun += 1;
             self.note(|| format!("end {at} begins {key:?}"), 1);
         }
     }
@@ -99,6 +100,7 @@ impl World {
             keys,
             attached: [false; 2],
             over: [false; 2],
+            again: [false; 2],
             ending: false,
             drain_asked: false,
             draining: false,
@@ -282,13 +284,13 @@ impl World {
             let (Some(key), false) = (link.keys[at], link.held.is_empty()) else {
                 break;
             };
-            let engine = &mut self.ends[at].engine;
             let which = match all_accepted {
                 true => 0,
                 false => self.rng.below(link.held.len()),
             };
             if !all_accepted && self.rng.chance(10) {
                 let (_, id) = link.held[which];
+                let engine = &mut self.ends[at].engine;
                 engine.settle(key.session, id, Some(progress(&mut self.rng)), false);
                 continue;
             }
@@ -298,7 +300,10 @@ impl World {
                 false => outcome(&mut self.rng),
             };
             let first = link.mode == ReceiverSettleMode::First;
-            link.sent[seq].outcome = Some(state.clone());
+            if self.ends[at].monitor.speaks_of(&link.name) {
+                link.sent[seq].outcome = Some(state.clone());
+            } // Otherwise nobody may hear of it: the detach or the end is written. [LNK-38]
+            let engine = &mut self.ends[at].engine;
             engine.settle(key.session, id, Some(state), first);
             any = true;
             self.note(|| format!("L{number} settles {seq}"), seq as u64);

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::model::injected;
+use crate::model::{Link, injected};
 use crate::world::World;
 
 impl World {
@@ -128,7 +128,10 @@ impl World {
                 );
             }
         }
+        let again = |link: &Link| link.again != [false; 2];
+        assert!(!self.links.iter().any(again), "never closed [LNK-22]");
         for (at, end) in self.ends.iter().enumerate() {
+            assert!(end.once_more.is_empty(), "never detached");
             for session in &end.sessions {
                 assert_eq!(end.engine.unsettled(*session), (0, 0), "end {at}");
             }

@@ -29,6 +29,8 @@ pub(crate) struct Link {
     pub(crate) attached: [bool; 2],
     /// Which ends know that the link is over.
     pub(crate) over: [bool; 2],
+    /// Which ends attach it once more, only to close it: a close crossed their detach. [LNK-22]
+    pub(crate) again: [bool; 2],
     /// Whether anybody has begun to end it, or its session.
     pub(crate) ending: bool,
     pub(crate) drain_asked: bool,
@@ -95,6 +97,11 @@ impl Link {
         let message = &mut self.sent[seq as usize];
         assert!(!message.settled, "an outcome for a settled message");
         assert!(!message.confirmed, "{} settles {seq} twice", self.name);
+        assert!(
+            message.outcome.is_some(),
+            "{} nobody settled {seq}",
+            self.name
+        );
         assert_eq!(state, message.outcome, "{} outcome of {seq}", self.name);
         message.confirmed = true;
     }

@@ -11,7 +11,7 @@ use amqp_client::proto::{
 };
 use amqp_client::types::Symbol;
 use amqp_client::types::security::{SaslCode, SaslInit};
-use amqp_client::types::transport::{Attach, Error, Role};
+use amqp_client::types::transport::{Attach, Error, ErrorCondition, Role};
 use bytes::BytesMut;
 
 use crate::model::{Link, injected};
@@ -28,6 +28,12 @@ pub(crate) struct End {
     /// The sessions that may be used.
     pub(crate) sessions: Vec<Key>,
     pub(crate) links: BTreeMap<LinkKey, usize>,
+    /// How many sessions this end has begun, and how many of them the other end's open had no
+    /// channels for.
+    pub(crate) begun: usize,
+    denied: usize,
+    /// Links that are attached once more, only to be closed. [LNK-22]
+    pub(crate) once_more: Vec<LinkKey>,
     /// Links of the other end that wait for an answer.
     pub(crate) offers: Vec<(LinkKey, Box<Attach>)>,
     read: BytesMut,
@@ -44,8 +50,11 @@ pub(crate) struct World {
     pub(crate) links: Vec<Link>,
     /// How many links there may be in all, so that no handle is wanting.
     pub(crate) max_links: usize,
-    /// Channels are scarce: where both ends begin sessions at once, none would be left to answer on.
-    pub(crate) few_channels: bool,
+    /// How many sessions both ends can have at once. [CON-15]
+    channels: usize,
+    /// How many of them each end may have begun: an end that has no channel left to answer on closes
+    /// the connection, and nothing says whose sessions come first. Section 2.7.1.
+    pub(crate) quotas: [usize; 2],
     pub(crate) may_close: bool,
     pub(crate) trace: bool,
     /// A digest of everything that happened, to compare two runs.
@@ -80,7 +89,15 @@ impl World {
         let handle_max = rng.pick(&[3, 7, 4095]);
         let client = config(&mut rng, "client", handle_max);
         let listener = config(&mut rng, "listener", handle_max);
-        let few_channels = client.channel_max.min(listener.channel_max) < 255;
+        let channels = usize::from(client.channel_max.min(listener.channel_max)) + 1;
+        let quotas = match rng.chance(50) {
+            // Before the opens end 0 may ask for more than there are.
+            true => [usize::MAX, 0],
+            false => {
+                let first = rng.range(0, channels);
+                [first, channels - first]
+            }
+        };
         let sasl = rng.chance(30);
         let client = Connection::client(start, client, sasl.then(SaslClient::new));
         let server = SaslServer::new(vec![Symbol::from_static("ANONYMOUS")]);
@@ -92,6 +109,9 @@ impl World {
             closed: false,
             sessions: Vec::new(),
             links: BTreeMap::new(),
+            begun: 0,
+            denied: 0,
+            once_more: Vec::new(),
             offers: Vec::new(),
             read: BytesMut::new(),
             write: WriteBuf::new(),
@@ -103,7 +123,8 @@ impl World {
             wire: [Pipe::new(start, capacity), Pipe::new(start, capacity)],
             links: Vec::new(),
             max_links: handle_max.min(11) as usize + 1,
-            few_channels,
+            channels,
+            quotas,
             may_close: false,
             trace,
             digest: 0,
@@ -209,7 +230,12 @@ impl World {
                 self.ends[at].engine.sasl_init(init);
             }
             Event::SaslAccepted(_) => self.ends[at].engine.sasl_accept(),
-            Event::Opened(_) => self.ends[at].opened = true,
+            Event::Opened(_) => {
+                let end = &mut self.ends[at];
+                end.opened = true;
+                // [CON-15]
+                assert_eq!(end.denied, end.begun.saturating_sub(self.channels));
+            }
             Event::Closed(error) => {
                 assert!(self.may_close, "closed for no reason");
                 expected(error.as_deref());
@@ -222,26 +248,52 @@ impl World {
                 }
             }
             Event::SessionEnded { session, error, .. } => {
-                // A session that was asked for before the open may be above the channel-max.
-                if self.ends[at].opened {
-                    expected(error.as_deref());
+                match self.ends[at].opened {
+                    true => expected(error.as_deref()),
+                    // It was asked for before the open and is above the channel-max: `Opened` counts.
+                    false => {
+                        let error = error.expect("no session ends before the open but for this");
+                        assert_eq!(error.condition, ErrorCondition::NotAllowed);
+                        self.ends[at].denied += 1;
+                    }
                 }
                 self.session_over(at, session);
             }
             Event::LinkIncoming { link, attach } => self.link_incoming(at, link, attach),
             Event::LinkAttached { link, attach } => {
-                // Unknown is one that was attached once more only to be closed. [LNK-22]
-                if let Some(known) = self.ends[at].links.get(&link) {
-                    assert_eq!(&*attach.name, self.links[*known].name);
-                    self.links[*known].attached[1 - at] = true;
+                let known = self.number(&attach);
+                match self.ends[at].links.get(&link) {
+                    Some(number) => {
+                        assert_eq!(*number, known);
+                        self.links[known].attached[1 - at] = true;
+                    }
+                    None => {
+                        // The answer to an attach that was only to close the link. [LNK-22]
+                        let again = std::mem::take(&mut self.links[known].again[at]);
+                        assert!(again, "{} is attached for no reason", attach.name);
+                        self.ends[at].once_more.push(link);
+                    }
                 }
             }
-            Event::LinkDetached { link, error, .. } => {
+            Event::LinkDetached {
+                link,
+                closed,
+                error,
+                by_peer,
+            } => {
                 expected(error.as_deref());
-                self.ends[at].offers.retain(|(offered, _)| *offered != link);
-                if let Some(known) = self.ends[at].links.remove(&link) {
-                    self.links[known].ending = true;
-                    self.links[known].over[at] = true;
+                let end = &mut self.ends[at];
+                end.offers.retain(|(offered, _)| *offered != link);
+                if let Some(known) = end.links.remove(&link) {
+                    let known = &mut self.links[known];
+                    known.ending = true;
+                    known.over[at] = true;
+                    // A close crossed our detach, which is written and was none. [LNK-22]
+                    known.again[at] = closed && !by_peer && end.monitor.has_kept(&known.name);
+                } else {
+                    let before = end.once_more.len();
+                    end.once_more.retain(|once| *once != link);
+                    assert_eq!(end.once_more.len() + 1, before, "detached twice");
                 }
             }
             Event::Credit { link, drain, .. } => {
@@ -281,12 +333,13 @@ impl World {
     }
 
     fn link_incoming(&mut self, at: usize, link: LinkKey, attach: Box<Attach>) {
-        let number: usize = attach.name[1..].parse().expect("the name of a link");
+        let number = self.number(&attach);
         let known = &mut self.links[number];
         assert_eq!(attach.role == Role::Sender, known.sender != at, "the role");
         if known.keys[at].is_some() {
             // Attached once more, only to be closed: a detach crossed our close. [LNK-22]
-            assert!(known.over[at], "a link is offered twice");
+            assert!(known.over[at] && known.again[1 - at], "offered twice");
+            self.ends[at].once_more.push(link);
             return;
         }
         known.keys[at] = Some(link);
@@ -295,10 +348,25 @@ impl World {
         self.ends[at].offers.push((link, attach));
     }
 
+    /// The number of a link, which is its name.
+    fn number(&self, attach: &Attach) -> usize {
+        attach.name[1..].parse().expect("the name of a link")
+    }
+
+    /// How many of the sessions that an end began are not over there.
+    pub(crate) fn begun_alive(&self, at: usize) -> usize {
+        let end = &self.ends[at];
+        end.begun - end.denied - end.monitor.sessions_over()
+    }
+
     fn session_over(&mut self, at: usize, session: Key) {
         let end = &mut self.ends[at];
         end.sessions.retain(|known| *known != session);
         end.offers.retain(|(link, _)| link.session != session);
+        end.once_more.retain(|link| link.session != session);
+        for known in &mut self.links {
+            known.again[at] &= known.keys[at].is_none_or(|key| key.session != session);
+        }
         let gone: Vec<LinkKey> = end.links.keys().copied().collect();
         for link in gone.into_iter().filter(|link| link.session == session) {
             if let Some(known) = end.links.remove(&link) {
