@@ -5,6 +5,7 @@
 
 mod artemis;
 mod brokerj;
+mod examples;
 mod foreign;
 mod install;
 mod matrix;
@@ -12,7 +13,7 @@ mod process;
 mod rabbit;
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ pub(crate) struct Args {
     /// Meet only these peers: artemis, rabbit, brokerj, proton, rhea, go-amqp, jms (default: all)
     #[arg(value_parser = Peer::parse)]
     peers: Vec<Peer>,
+    /// Meet them only in rows whose names hold one of these words
+    #[arg(long, value_name = "WORDS", conflicts_with_all = ["install", "hold"])]
+    only: Vec<String>,
     /// Install what is missing and stop there
     #[arg(long)]
     install: bool,
@@ -99,6 +103,46 @@ impl Peer {
     }
 }
 
+/// The rows that are wanted: all, or those whose names hold one of these words.
+#[derive(Debug)]
+struct Rows(Vec<String>);
+
+impl Rows {
+    fn wants(&self, name: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|words| name.contains(words.as_str()))
+    }
+}
+
+/// What every meeting of a run has in common.
+#[derive(Debug, Clone, Copy)]
+struct Meeting<'a> {
+    rows: &'a Rows,
+    /// Our side.
+    program: &'a Path,
+    cache: &'a Cache,
+    deadline: Deadline,
+}
+
+impl Meeting<'_> {
+    /// Runs our side to its end; what it printed. Rows that failed stand in it, any other failure is an error.
+    fn ours(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        log: &str,
+        seconds: u64,
+    ) -> Result<String, String> {
+        let mut command = Command::new(self.program);
+        command.args(arguments);
+        let mut ours = Running::start(name, &mut command, &self.cache.log(log))?;
+        let status = ours.wait(self.deadline.at_most(seconds))?;
+        match ours.output() {
+            output if status.success() || output.contains("result\t") => Ok(output),
+            _ => Err(ours.trouble("printed no result")),
+        }
+    }
+}
+
 /// A broker that runs. Dropping it kills it and removes its data.
 #[derive(Debug)]
 struct Broker {
@@ -152,7 +196,7 @@ pub(crate) fn run(args: Args) -> Result<(), String> {
         }
     }
     if !args.install {
-        meet(&there, &cache, deadline, &mut matrix)?;
+        meet(&there, &Rows(args.only), &cache, deadline, &mut matrix)?;
     }
     let (passed, failed, skipped) = matrix.counts();
     if args.install && failed == 0 {
@@ -172,17 +216,23 @@ pub(crate) fn run(args: Args) -> Result<(), String> {
 /// Meets one peer after the other.
 fn meet(
     peers: &[Peer],
+    rows: &Rows,
     cache: &Cache,
     deadline: Deadline,
     matrix: &mut Matrix,
 ) -> Result<(), String> {
-    let program = build()?;
+    let meeting = Meeting {
+        rows,
+        program: &build()?,
+        cache,
+        deadline,
+    };
     for &peer in peers {
         eprintln!("interop: meeting {} …", peer.name());
         let met = if peer.is_broker() {
-            meet_broker(peer, &program, cache, deadline, matrix)
+            meet_broker(peer, meeting, matrix)
         } else {
-            meet_client(peer, &program, cache, deadline, matrix)
+            meet_client(peer, meeting, matrix)
         };
         if let Err(error) = met {
             matrix.add(peer.name(), "the whole meeting", Outcome::Fail(error));
@@ -199,13 +249,13 @@ fn build() -> Result<PathBuf, String> {
     Ok(shell::target_dir().join("release/amqp-interop"))
 }
 
-fn meet_broker(
-    peer: Peer,
-    program: &PathBuf,
-    cache: &Cache,
-    deadline: Deadline,
-    matrix: &mut Matrix,
-) -> Result<(), String> {
+fn meet_broker(peer: Peer, meeting: Meeting<'_>, matrix: &mut Matrix) -> Result<(), String> {
+    let Meeting {
+        rows,
+        program,
+        cache,
+        deadline,
+    } = meeting;
     let listing = process::run(
         "amqp-interop",
         Command::new(program).arg("queues"),
@@ -220,30 +270,36 @@ fn meet_broker(
     let mut command = Command::new(program);
     command.args(["client", peer.name(), &broker.port.to_string()]);
     // Stopped for a while by one of the scenarios.
-    command.arg(broker.server.id().to_string());
+    command.arg(broker.server.id().to_string()).args(&rows.0);
     let name = format!("amqp-interop with {}", peer.name());
-    let mut ours = Running::start(
-        &name,
-        &mut command,
-        &cache.log(&format!("client-{}", peer.name())),
-    )?;
+    let log = cache.log(&format!("client-{}", peer.name()));
+    let mut ours = Running::start(&name, &mut command, &log)?;
     let status = ours.wait(deadline.at_most(400));
     matrix.add_output(peer.name(), &ours.output())?;
-    let mut printed = ours.output();
+    // Failed scenarios stand in the output; anything else that goes wrong must not pass for success.
+    match status? {
+        status if status.success() || ours.output().contains("\tfail\t") => {}
+        status => return Err(ours.trouble(&format!("ended with {status}"))),
+    }
     let secure = match peer {
         Peer::Artemis => Some(broker.port + 2),
         Peer::BrokerJ => Some(broker.port),
         _ => None,
     };
     if let Some(port) = secure {
-        printed.push_str(&meet_securely(peer, port, program, cache, deadline)?);
+        let certificates = cache.folder("certificates").display().to_string();
+        let port = port.to_string();
+        let mut arguments = vec!["secure", peer.name(), &port, &certificates];
+        arguments.extend(rows.0.iter().map(String::as_str));
+        let log = format!("secure-{}", peer.name());
+        let printed = meeting.ours("amqp-interop secure", &arguments, &log, 120)?;
         matrix.add_output(peer.name(), &printed)?;
     }
-    // Failed scenarios stand in the output; anything else that goes wrong must not pass for success.
-    match status? {
-        status if status.success() || ours.output().contains("\tfail\t") => broker.stop(),
-        status => Err(ours.trouble(&format!("ended with {status}"))),
+    if peer == Peer::Artemis {
+        let url = format!("amqp://guest:guest@127.0.0.1:{}", broker.port);
+        examples::meet(peer.name(), &url, meeting, matrix)?;
     }
+    broker.stop()
 }
 
 /// Writes the certificates that brokers show and ask for.
@@ -255,33 +311,13 @@ fn certificates(cache: &Cache, deadline: Deadline) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// Every way to connect, and what each refusal looks like; what was printed.
-fn meet_securely(
-    peer: Peer,
-    port: u16,
-    program: &PathBuf,
-    cache: &Cache,
-    deadline: Deadline,
-) -> Result<String, String> {
-    let mut command = Command::new(program);
-    command.args(["secure", peer.name(), &port.to_string()]);
-    command.arg(cache.folder("certificates"));
-    let log = cache.log(&format!("secure-{}", peer.name()));
-    let mut ours = Running::start("amqp-interop secure", &mut command, &log)?;
-    ours.wait(deadline.at_most(120))?;
-    match ours.output() {
-        output if output.contains("result\t") => Ok(output),
-        _ => Err(ours.trouble("printed no result")),
-    }
-}
-
-fn meet_client(
-    peer: Peer,
-    program: &PathBuf,
-    cache: &Cache,
-    deadline: Deadline,
-    matrix: &mut Matrix,
-) -> Result<(), String> {
+fn meet_client(peer: Peer, meeting: Meeting<'_>, matrix: &mut Matrix) -> Result<(), String> {
+    let Meeting {
+        program,
+        cache,
+        deadline,
+        ..
+    } = meeting;
     let certificates = certificates(cache, deadline)?;
     let port = process::free_ports(5)?;
     let mut command = Command::new(program);
@@ -292,32 +328,26 @@ fn meet_client(
     let mut listener = Running::start("amqp-interop as listener", &mut command, &log)?;
     listener.wait_for_log("listening", deadline.at_most(10))?;
     let result = |scenario: &str, outcome| matrix.add(peer.name(), scenario, outcome);
-    foreign::run(peer, port, &certificates, cache, deadline, result);
+    foreign::run(peer, port, &certificates, meeting, result);
     if peer == Peer::Rhea {
-        let printed = meet_listener(port + 4, program, cache, deadline)?;
+        let printed = meet_listener(port + 4, meeting)?;
         matrix.add_output(peer.name(), &printed)?;
     }
     listener.stop(10)
 }
 
 /// Our client and a foreign listener over WebSocket; what was printed.
-fn meet_listener(
-    port: u16,
-    program: &PathBuf,
-    cache: &Cache,
-    deadline: Deadline,
-) -> Result<String, String> {
-    let foreign = foreign::listen(port, cache, deadline)?;
-    let mut command = Command::new(program);
-    command.args(["websocket", &port.to_string()]);
-    let log = cache.log("websocket-rhea");
-    let mut ours = Running::start("amqp-interop over WebSocket", &mut command, &log)?;
-    ours.wait(deadline.at_most(60))?;
+fn meet_listener(port: u16, meeting: Meeting<'_>) -> Result<String, String> {
+    let foreign = foreign::listen(port, meeting.cache, meeting.deadline)?;
+    let arguments = ["websocket", &port.to_string()];
+    let printed = meeting.ours(
+        "amqp-interop over WebSocket",
+        &arguments,
+        "websocket-rhea",
+        60,
+    )?;
     foreign.stop(10)?;
-    match ours.output() {
-        output if output.contains("result\t") => Ok(output),
-        _ => Err(ours.trouble("printed no result")),
-    }
+    Ok(printed)
 }
 
 fn hold(peer: Peer, cache: &Cache, deadline: Deadline) -> Result<(), String> {

@@ -22,7 +22,7 @@ const USAGE: &str = "\
 amqp-interop client PEER PORT [PROCESS [NAME...]]   run every scenario, or those whose names hold one of these, against the
                                 broker on this port of loopback (artemis, rabbit, brokerj) with this process id
 amqp-interop listen PORT FOLDER   be an embedded broker on four ports of loopback from PORT on until killed; user guest, password guest
-amqp-interop secure PEER PORT FOLDER   try every way to connect to artemis or brokerj, whose ports begin at PORT, with the certificates in FOLDER
+amqp-interop secure PEER PORT FOLDER [NAME...]   try every way to connect to artemis or brokerj, whose ports begin at PORT, with the certificates in FOLDER
 amqp-interop certificates FOLDER   write certificates for both
 amqp-interop websocket PORT     connect to a foreign listener over WebSocket and get back what was sent
 amqp-interop queues             print the queues that the scenarios use: name, type, greatest length or -";
@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
         }
         ["listen", port, folder] => listen(port, folder).await,
         ["websocket", port] => websocket(port).await,
-        ["secure", peer, port, folder] => secure(peer, port, folder).await,
+        ["secure", peer, port, folder, names @ ..] => secure(peer, port, folder, names).await,
         ["certificates", folder] => certificates::write(folder).map(|()| true),
         ["queues"] => {
             print!("{}", scenario::queues());
@@ -72,8 +72,8 @@ async fn client(
 }
 
 /// Whether no attempt ended otherwise than expected.
-async fn secure(peer: &str, port: &str, folder: &str) -> Result<bool, String> {
-    secure::run(peer, number(port)?, folder).await
+async fn secure(peer: &str, port: &str, folder: &str, names: &[&str]) -> Result<bool, String> {
+    secure::run(peer, number(port)?, folder, names).await
 }
 
 async fn listen(port: &str, folder: &str) -> Result<bool, String> {

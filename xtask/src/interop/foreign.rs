@@ -11,24 +11,25 @@ use std::path::Path;
 pub(super) use self::libraries::install;
 use self::libraries::{client, rhea};
 use self::scenarios::{SCENARIOS, Scenario};
-use super::Peer;
 use super::install::Cache;
 use super::matrix::Outcome;
 use super::process::{self, Deadline, Running};
+use super::{Meeting, Peer};
 
 /// Runs every scenario against the listener on this port and the next ones, and hands each result over.
 pub(super) fn run(
     peer: Peer,
     port: u16,
     certificates: &Path,
-    cache: &Cache,
-    deadline: Deadline,
+    meeting: Meeting<'_>,
     mut result: impl FnMut(&str, Outcome),
 ) {
-    for scenario in SCENARIOS.iter().filter(|scenario| scenario.concerns(peer)) {
+    let wanted =
+        |scenario: &&Scenario| scenario.concerns(peer) && meeting.rows.wants(scenario.name);
+    for scenario in SCENARIOS.iter().filter(wanted) {
         let outcome = match scenario.lacking(peer) {
             Some(why) => Outcome::NotSupported(why.to_owned()),
-            None => run_all(peer, scenario, port, certificates, cache, deadline)
+            None => run_all(peer, scenario, port, certificates, meeting)
                 .map_or_else(Outcome::Fail, |()| Outcome::Pass),
         };
         result(scenario.name, outcome);
@@ -40,9 +41,11 @@ fn run_all(
     scenario: &Scenario,
     port: u16,
     certificates: &Path,
-    cache: &Cache,
-    deadline: Deadline,
+    meeting: Meeting<'_>,
 ) -> Result<(), String> {
+    let Meeting {
+        cache, deadline, ..
+    } = meeting;
     let port = (port + scenario.way.port()).to_string();
     for options in scenario.runs {
         let mut words = options.split(' ');

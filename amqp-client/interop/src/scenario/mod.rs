@@ -14,6 +14,7 @@ macro_rules! scenario {
 mod access;
 mod bulk;
 mod drain;
+mod example;
 mod faults;
 mod frames;
 mod large;
@@ -59,6 +60,7 @@ const SUBJECTS: &[&[Scenario]] = &[
     frames::SCENARIOS,
     slow::SCENARIOS,
     nodes::SCENARIOS,
+    example::SCENARIOS,
     subscriptions::SCENARIOS,
     pressure::SCENARIOS,
     refusals::SCENARIOS,
