@@ -170,7 +170,8 @@ impl Error {
     /// that restarts, a lock, a lack of resources.
     pub fn is_retryable(&self) -> bool {
         match self.0.kind {
-            ErrorKind::Io | ErrorKind::TimedOut => true,
+            ErrorKind::Io => !self.is_forbidden(),
+            ErrorKind::TimedOut => true,
             // [SASL-13]
             ErrorKind::Authentication => self.0.sasl == Some(SaslCode::SysTemp) || self.0.retryable,
             _ => matches!(
@@ -184,6 +185,14 @@ impl Error {
                 )
             ),
         }
+    }
+
+    /// Whether the system says that it does not let us, or that there is no such thing here.
+    fn is_forbidden(&self) -> bool {
+        use std::io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+        let source = self.0.source.as_ref();
+        let io = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+        io.is_some_and(|io| matches!(io.kind(), PermissionDenied | InvalidInput | Unsupported))
     }
 
     /// Whether the link was closed, by whichever side: its termini are gone. Of a link that was only

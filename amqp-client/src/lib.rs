@@ -8,6 +8,7 @@
 //! [`transport`], `driver` (one task a connection), `handles` (what users hold), [`listener`], [`broker`],
 //! [`handler`], [`blocking`].
 
+mod backoff;
 pub mod blocking;
 pub mod broker;
 #[cfg(feature = "config")]
@@ -27,6 +28,7 @@ pub mod transport;
 
 pub use amqp_types as types;
 pub use amqp_types::{Body, EncodedMessage, Message, Value};
+pub use backoff::Backoff;
 pub use deadlines::Deadlines;
 pub use driver::ConnectionStats;
 pub use error::{Error, ErrorKind, ErrorScope, Initiator, Redirect};

@@ -83,7 +83,7 @@ impl ActiveContainer {
         handler: Option<SharedHandler>,
     ) -> Result<Connection, Error> {
         // Checked here, where the mistake is made.
-        let _: Address = url.parse()?;
+        let _ = Address::parse_list(url)?;
         let driver = ConnectionShared::new();
         let number = self.shared.number();
         let session = SessionOptions {
@@ -162,9 +162,8 @@ impl ActiveContainer {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub fn create_sender(&self, url: &str) -> Result<Sender, Error> {
-        let address: Address = url.parse()?;
-        self.connect(url)?
-            .create_sender(address.node().unwrap_or_default())
+        let node = Address::first_node(url)?;
+        self.connect(url)?.create_sender(&node)
     }
 
     /// Connects, and attaches a receiver to the node that the URL's path names.
@@ -172,9 +171,8 @@ impl ActiveContainer {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub fn create_receiver(&self, url: &str) -> Result<Receiver, Error> {
-        let address: Address = url.parse()?;
-        self.connect(url)?
-            .create_receiver(address.node().unwrap_or_default())
+        let node = Address::first_node(url)?;
+        self.connect(url)?.create_receiver(&node)
     }
 
     /// Listens on `host:port`, where anybody may connect; a scheme and a path are ignored. Blocks for

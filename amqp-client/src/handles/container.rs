@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use amqp_types::Str;
 
+use super::attempts::connect_any;
 use super::authenticate::Authenticator;
 use super::connection::{Beside, Connection, Starting, start};
 use super::options::ConnectionOptions;
 use crate::driver::LinkNames;
-use crate::error::{Error, ErrorKind, ErrorScope};
+use crate::error::{Error, ErrorScope};
 use crate::proto::Connection as Engine;
 use crate::transport::{Address, BoxedStream, Security, Stream};
 
@@ -86,26 +87,22 @@ impl Container {
     }
 
     /// Like [`connect`](Self::connect), with options of its own.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the socket, and no other attempt is made.
     pub async fn connect_with(
         &self,
         url: &str,
         options: ConnectionOptions,
     ) -> Result<Connection, Error> {
-        let mut failure = None;
-        for address in Address::parse_list(url)? {
-            match self.connect_to(&address, options.clone()).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => {
-                    tracing::debug!(%address, %error, "not connected");
-                    // What is wrong with us is wrong with us everywhere.
-                    if error.kind() == ErrorKind::Configuration {
-                        return Err(error);
-                    }
-                    failure = Some(error);
-                }
-            }
-        }
-        Err(failure.unwrap_or_else(|| Error::configuration("there is no address")))
+        connect_any(url, &options, |address| {
+            let options = options.clone();
+            async move { self.connect_to(&address, options).await }
+        })
+        .await
     }
 
     /// Connects to an address that has been taken apart.

@@ -3,13 +3,14 @@
 //! Decides what goes out at once: the attach follows open and begin in the same write, where nothing of
 //! the peer's open has to be known for it. Sections 2.4.1, 2.6.3.
 
+use super::attempts::connect_any;
 use super::container::Container;
 use super::options::{ConnectionOptions, ReceiverOptions, SenderOptions};
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::session::{Session, SessionInner};
 use crate::driver::{Command, ConnectionShared, SessionShared};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::transport::Address;
 
 impl Container {
@@ -52,7 +53,7 @@ impl Container {
         options: SenderOptions,
     ) -> Result<Sender, Error> {
         if options.link.name.is_some() {
-            let node = node(url)?;
+            let node = Address::first_node(url)?;
             let connection = self.connect_with(url, connection).await?;
             return connection.create_sender_with(&node, options).await;
         }
@@ -92,7 +93,7 @@ impl Container {
         options: ReceiverOptions,
     ) -> Result<Receiver, Error> {
         if options.link.name.is_some() {
-            let node = node(url)?;
+            let node = Address::first_node(url)?;
             let connection = self.connect_with(url, connection).await?;
             return connection.create_receiver_with(&node, options).await;
         }
@@ -115,8 +116,7 @@ impl Container {
         options: ConnectionOptions,
         ask: impl Fn(&Session, &str) -> T,
     ) -> Result<(Session, T), Error> {
-        let mut failure = None;
-        for address in Address::parse_list(url)? {
+        connect_any(url, &options, |address| {
             let shared = ConnectionShared::new();
             let session = SessionShared::new(shared.clone());
             session.claim_begin();
@@ -129,23 +129,11 @@ impl Container {
             let asked = ask(&bare, address.node().unwrap_or_default());
             let mut options = options.clone();
             options.prepared = Some(shared);
-            match self.connect_to(&address, options).await {
-                Ok(connection) => return Ok((connection.keep_session(session), asked)),
-                // What is wrong with us is wrong with us everywhere.
-                Err(error) if error.kind() == ErrorKind::Configuration => return Err(error),
-                Err(error) => {
-                    tracing::debug!(%address, %error, "not connected");
-                    failure = Some(error);
-                }
+            async move {
+                let connection = self.connect_to(&address, options).await?;
+                Ok((connection.keep_session(session), asked))
             }
-        }
-        Err(failure.unwrap_or_else(|| Error::configuration("there is no address")))
+        })
+        .await
     }
-}
-
-/// The node that the first address names.
-fn node(url: &str) -> Result<String, Error> {
-    let first = Address::parse_list(url)?.into_iter().next();
-    let node = first.and_then(|address| address.node().map(str::to_owned));
-    Ok(node.unwrap_or_default())
 }

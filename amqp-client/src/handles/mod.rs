@@ -5,6 +5,7 @@
 
 mod any;
 mod attach;
+mod attempts;
 mod authenticate;
 mod background;
 mod connection;

@@ -5,6 +5,7 @@
 
 use std::future::ready;
 
+use super::attempts::connect_any;
 use super::connection::Connection;
 use super::container::Container;
 use super::options::{ConnectionOptions, ReceiverOptions, SenderOptions};
@@ -87,18 +88,31 @@ impl Container {
         limit: u32,
         then: impl Fn(Connection, String) -> F,
     ) -> Result<T, Error> {
-        let mut trail = Trail::new(url, options, limit)?;
-        loop {
-            let attempt = async {
-                let options = trail.options.clone();
-                let connection = self.connect_to(&trail.address, options).await?;
-                then(connection, trail.node.clone()).await
-            };
-            match attempt.await {
-                Ok(reached) => return Ok(reached),
-                Err(error) => trail.follow(error)?,
+        let then = &then;
+        // Outside is what may be tried again elsewhere: that there is no connection.
+        connect_any(url, &options, |address| {
+            let mut trail = Trail::new(address, options.clone(), limit);
+            async move {
+                loop {
+                    let options = trail.options.clone();
+                    let attached = match self.connect_to(&trail.address, options).await {
+                        Ok(connection) => then(connection, trail.node.clone()).await,
+                        Err(error) => {
+                            trail.follow(error)?;
+                            continue;
+                        }
+                    };
+                    match attached {
+                        Ok(reached) => return Ok(Ok(reached)),
+                        Err(error) => match trail.follow(error) {
+                            Ok(()) => {}
+                            Err(error) => return Ok(Err(error)),
+                        },
+                    }
+                }
             }
-        }
+        })
+        .await?
     }
 }
 
@@ -111,14 +125,13 @@ struct Trail {
 }
 
 impl Trail {
-    fn new(url: &str, options: ConnectionOptions, limit: u32) -> Result<Self, Error> {
-        let address: Address = url.parse()?;
-        Ok(Self {
+    fn new(address: Address, options: ConnectionOptions, limit: u32) -> Self {
+        Self {
             node: address.node().unwrap_or_default().to_owned(),
             address,
             options,
             left: limit,
-        })
+        }
     }
 
     /// Takes a redirect up; any other error, or one redirect too many, is handed back.

@@ -110,6 +110,13 @@ impl Address {
         Ok(all)
     }
 
+    /// The node that the first of some addresses names.
+    pub(crate) fn first_node(list: &str) -> Result<String, Error> {
+        let first = Self::parse_list(list)?.into_iter().next();
+        let node = first.and_then(|address| address.node().map(str::to_owned));
+        Ok(node.unwrap_or_default())
+    }
+
     /// The path and query of a WebSocket's request.
     #[cfg(feature = "websocket")]
     pub(crate) fn resource(&self) -> &str {

@@ -20,7 +20,7 @@ pub(crate) struct Dial {
     #[cfg(feature = "tls")]
     pub(crate) tls: super::TlsOptions,
     #[cfg(feature = "websocket")]
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, crate::secret::Secret)>,
 }
 
 impl Dial {

@@ -54,6 +54,7 @@ impl Proxy {
         if let Some((user, password)) = &self.credentials {
             let pair = zeroize::Zeroizing::new(format!("{user}:{}", password.expose()));
             let encoded = base64::engine::general_purpose::STANDARD.encode(pair.as_bytes());
+            let encoded = zeroize::Zeroizing::new(encoded);
             request.push_str("Proxy-Authorization: Basic ");
             request.push_str(&encoded);
             request.push_str("\r\n");

@@ -19,7 +19,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error as WebError, Message};
 
 use super::{Address, BoxedStream};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
+use crate::secret::Secret;
 
 /// The name of the subprotocol. [WS-01]
 const SUBPROTOCOL: &str = "amqp";
@@ -38,11 +39,38 @@ fn into_io(error: WebError) -> io::Error {
     }
 }
 
+/// Why there is no WebSocket: what HTTP says can be worth another attempt, or not.
+fn refused(error: WebError) -> Error {
+    let WebError::Http(answer) = &error else {
+        return failed("WebSocket handshake", error);
+    };
+    let status = answer.status();
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::authentication(format!(
+            "WebSocket handshake: the peer wants credentials, or other ones ({status})"
+        )),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+            failed("WebSocket handshake", error)
+        }
+        status if status.is_server_error() => failed("WebSocket handshake", error),
+        status => unsupported(&format!("the peer answers {status}")),
+    }
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        ErrorScope::Connection,
+        Initiator::Remote,
+        format!("WebSocket handshake: {what}"),
+    )
+}
+
 /// Upgrades a connected stream. [WS-01] [WS-02]
 pub(super) async fn connect(
     stream: BoxedStream,
     address: &Address,
-    headers: &[(String, String)],
+    headers: &[(String, Secret)],
 ) -> Result<BoxedStream, Error> {
     let url = format!("{address}{}", address.resource());
     let mut request = url
@@ -52,7 +80,7 @@ pub(super) async fn connect(
     all.insert(SUBPROTOCOL_HEADER, HeaderValue::from_static(SUBPROTOCOL));
     for (name, value) in headers {
         let name = HeaderName::try_from(name.as_str());
-        let value = HeaderValue::try_from(value.as_str());
+        let value = HeaderValue::try_from(value.expose());
         let (Ok(name), Ok(mut value)) = (name, value) else {
             return Err(Error::configuration(
                 "a header of the WebSocket has characters that HTTP forbids",
@@ -63,13 +91,10 @@ pub(super) async fn connect(
     }
     let (stream, response) = tokio_tungstenite::client_async(request, stream)
         .await
-        .map_err(|error| failed("WebSocket handshake", error))?;
+        .map_err(refused)?;
     let agreed = response.headers().get(SUBPROTOCOL_HEADER);
     if agreed.is_none_or(|name| name.as_bytes() != SUBPROTOCOL.as_bytes()) {
-        return Err(Error::io(
-            "WebSocket handshake",
-            io::Error::other("the peer does not speak the subprotocol amqp"),
-        ));
+        return Err(unsupported("the peer does not speak the subprotocol amqp"));
     }
     Ok(Box::new(Octets::new(stream)))
 }

@@ -74,6 +74,7 @@ const ORDERS: &[Order] = &[
             "secret",
             "error",
             "deadlines",
+            "backoff",
             "frames",
             "transport",
             "sasl",

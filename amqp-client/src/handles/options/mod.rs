@@ -14,6 +14,7 @@ use amqp_types::{Limits, Str, Symbol};
 pub(crate) use link::LinkTerms;
 pub use link::{ReceiverOptions, SenderOptions};
 
+use crate::backoff::Backoff;
 use crate::deadlines::Deadlines;
 use crate::driver::ConnectionShared;
 use crate::proto::{Config, SessionConfig};
@@ -33,8 +34,10 @@ pub struct ConnectionOptions {
     #[cfg(feature = "tls")]
     pub(crate) tls: TlsOptions,
     #[cfg(feature = "websocket")]
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, Secret)>,
     pub(crate) deadlines: Deadlines,
+    /// When connecting is tried again; never where there is none.
+    pub(crate) retry: Option<Backoff>,
     pub(crate) config: Config,
     /// What the connection is going to share with its driver, where that was made before.
     pub(crate) prepared: Option<Arc<ConnectionShared>>,
@@ -52,6 +55,7 @@ impl Default for ConnectionOptions {
             #[cfg(feature = "websocket")]
             headers: Vec::new(),
             deadlines: Deadlines::default(),
+            retry: None,
             config: Config::new(""),
             prepared: None,
         }
@@ -126,9 +130,9 @@ impl ConnectionOptions {
         self
     }
 
-    /// Adds a header to the request of a WebSocket.
+    /// Adds a header to the request of a WebSocket; its value may be a secret, and is held as one.
     #[cfg(feature = "websocket")]
-    pub fn websocket_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn websocket_header(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
@@ -161,6 +165,14 @@ impl ConnectionOptions {
     /// How long the peer may take at each point.
     pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
         self.deadlines = deadlines;
+        self
+    }
+
+    /// Tries again where no address can be connected to, as long as time may mend it. Default: each
+    /// address is tried once, so that a call that is waited for tells what is wrong. This is for
+    /// making connections; one that was open and is lost is not made again.
+    pub fn retry(mut self, backoff: Backoff) -> Self {
+        self.retry = Some(backoff);
         self
     }
 

@@ -3,15 +3,19 @@
 //! Decides where the file is looked for, what may stand in it, and what each key means. What is said
 //! to the peer is decided by the options that it becomes.
 
+mod keys;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
+use self::keys::Keys;
+use crate::backoff::Backoff;
 use crate::error::Error;
 use crate::handles::{Connection, ConnectionOptions, Container};
 use crate::secret::Secret;
+use crate::transport::Address;
 
 /// The variable that names the file.
 const VARIABLE: &str = "MESSAGING_CONNECT_FILE";
@@ -32,6 +36,15 @@ const VARIABLE: &str = "MESSAGING_CONNECT_FILE";
 /// | `failover` | `[]` | more URLs, or hosts with ports, for this peer |
 /// | `idle_timeout` | 60 | seconds; 0 is for ever |
 /// | `connect_timeout`, `open_timeout` | 10 | seconds |
+/// | `reconnect` | `false` | whether connecting is tried again, as by [`Backoff`]; or an object |
+/// | `reconnect.delay` | 0.1 | seconds, after the first attempt |
+/// | `reconnect.delay_multiplier` | 2 | how much longer each delay is than the one before |
+/// | `reconnect.max_delay` | 10 | seconds |
+/// | `reconnect.jitter` | 0.5 | the share of a delay that is left to chance |
+/// | `reconnect.max_attempts` | 0 | attempts in all; 0 is no limit |
+///
+/// The last three groups are our own, the rest is what Qpid Proton reads. `reconnect` is for making
+/// connections, as [`ConnectionOptions::retry`] is: one that was open and is lost is not made again.
 ///
 /// Comments, `//` and `/* */`, are allowed. Unknown keys and wrong types are errors that name the
 /// path of the key.
@@ -79,7 +92,8 @@ impl ConnectConfig {
     pub fn read(path: PathBuf) -> Result<Self, Error> {
         let shown = path.display().to_string();
         let bad = |what: String| Error::configuration(format!("{shown}: {what}"));
-        let text = std::fs::read_to_string(&path).map_err(|error| bad(error.to_string()))?;
+        let text = std::fs::read_to_string(&path).map(Zeroizing::new);
+        let text = text.map_err(|error| bad(error.to_string()))?;
         Self::parse(&text).map_err(|error| bad(error.to_string()))
     }
 
@@ -88,92 +102,32 @@ impl ConnectConfig {
     /// # Errors
     /// Configuration, with the path of the key that is wrong.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let text = without_comments(text)?;
-        let root: Value = serde_json::from_str(&text).map_err(|error| {
-            // What stands there is not repeated: it may be a password.
-            Error::configuration(format!(
-                "no JSON: line {}, column {}",
-                error.line(),
-                error.column()
-            ))
-        })?;
-        let mut root = Keys::of("", root)?;
-        let scheme = root.text("scheme")?.unwrap_or_else(|| "amqps".to_owned());
-        if !["amqp", "amqps", "ws", "wss"].contains(&scheme.as_str()) {
-            return Err(root.wrong("scheme", "amqp, amqps, ws or wss"));
-        }
-        let host = root.text("host")?.unwrap_or_else(|| "localhost".to_owned());
-        let port = root.port("port")?.unwrap_or(match scheme.as_str() {
-            "amqp" => 5672,
-            "amqps" => 5671,
-            "ws" => 80,
-            _ => 443,
-        });
-        let mut url = match host.contains(':') {
-            true => format!("{scheme}://[{host}]:{port}"),
-            false => format!("{scheme}://{host}:{port}"),
-        };
-        for (at, more) in root.texts("failover")?.into_iter().enumerate() {
-            if more.contains('@') {
-                let what = "without user and password: those of the file are used";
-                return Err(root.wrong(&format!("failover[{at}]"), what));
-            }
-            url.push(',');
-            if !more.contains("://") {
-                url.push_str(&format!("{scheme}://"));
-            }
-            url.push_str(&more);
-        }
+        let mut root = Keys::root(text)?;
+        let url = urls(&mut root)?;
         let mut options = ConnectionOptions::new();
-        if let Some(user) = root.text("user")? {
-            let password = Secret::from(root.text("password")?.unwrap_or_default());
-            options = options.credentials(user, password);
-        } else if root.text("password")?.is_some() {
+        options.auth.user = root.text("user")?;
+        options.auth.password = root.text("password")?.map(Secret::from);
+        if options.auth.user.is_none() && options.auth.password.is_some() {
             return Err(root.wrong("password", "used only with `user`"));
         }
         if let Some(seconds) = root.seconds("idle_timeout")? {
             options = options.idle_time_out(Some(seconds).filter(|limit| !limit.is_zero()));
         }
-        let mut deadlines = options.deadlines;
-        deadlines.connect = root
-            .seconds("connect_timeout")?
-            .unwrap_or(deadlines.connect);
-        deadlines.open = root.seconds("open_timeout")?.unwrap_or(deadlines.open);
-        options = options.deadlines(deadlines);
-        if let Some(mut sasl) = root.object("sasl")? {
-            // Both spellings are about: the documented one and the one that was read.
-            let (enable, enabled) = (sasl.flag("enable")?, sasl.flag("enabled")?);
-            if enable.is_some() && enabled.is_some() && enable != enabled {
-                return Err(sasl.wrong("enabled", "the same as `enable`"));
-            }
-            if enable.or(enabled) == Some(false) {
-                options = options.without_sasl();
-            }
-            let mechanisms = sasl.texts("mechanisms")?;
-            if !mechanisms.is_empty() {
-                options = options.mechanisms(mechanisms);
-            }
-            if sasl.flag("allow_insecure")? == Some(true) {
-                options = options.allow_plain_without_tls();
-            }
-            sasl.finish()?;
+        let limits = &mut options.deadlines;
+        limits.connect = root.seconds("connect_timeout")?.unwrap_or(limits.connect);
+        limits.open = root.seconds("open_timeout")?.unwrap_or(limits.open);
+        options.retry = reconnect(&mut root)?;
+        if let Some(keys) = root.object("sasl")? {
+            options = sasl(options, keys)?;
         }
         let mut unverified = false;
-        if let Some(mut tls) = root.object("tls")? {
-            if !matches!(scheme.as_str(), "amqps" | "wss") {
+        if let Some(keys) = root.object("tls")? {
+            if !Address::parse_list(&url)?.iter().any(Address::is_tls) {
                 return Err(root.wrong("tls", "there only when the scheme is amqps or wss"));
             }
-            let (ca, cert, key) = (tls.text("ca")?, tls.text("cert")?, tls.text("key")?);
-            unverified = tls.flag("verify")? == Some(false);
-            if cert.is_some() != key.is_some() {
-                return Err(tls.wrong("cert", "there together with `key`"));
-            }
-            options = with_tls(options, ca, cert.zip(key))?;
-            tls.finish()?;
+            (options, unverified) = tls(options, keys)?;
         }
         root.finish()?;
-        // What is wrong with an address is found now.
-        crate::transport::Address::parse_list(&url)?;
         Ok(Self {
             url,
             options,
@@ -228,6 +182,113 @@ impl Container {
     }
 }
 
+/// The addresses: the one of `scheme`, `host` and `port`, then those of `failover`.
+fn urls(root: &mut Keys) -> Result<String, Error> {
+    let scheme = root.text("scheme")?.unwrap_or_else(|| "amqps".to_owned());
+    if !["amqp", "amqps", "ws", "wss"].contains(&scheme.as_str()) {
+        return Err(root.wrong("scheme", "amqp, amqps, ws or wss"));
+    }
+    let host = root.text("host")?.unwrap_or_else(|| "localhost".to_owned());
+    let mut url = match host.contains(':') {
+        true => format!("{scheme}://[{host}]"),
+        false => format!("{scheme}://{host}"),
+    };
+    let is_host = |address: Address| address.host() == host;
+    if !url.parse().is_ok_and(is_host) {
+        return Err(root.wrong("host", "the name of a host or an IP address"));
+    }
+    let port = root.port("port")?.unwrap_or(match scheme.as_str() {
+        "amqp" => 5672,
+        "amqps" => 5671,
+        "ws" => 80,
+        _ => 443,
+    });
+    url.push_str(&format!(":{port}"));
+    for (at, more) in root.texts("failover")?.into_iter().enumerate() {
+        let wrong = |what: &str| root.wrong(&format!("failover[{at}]"), what);
+        if more.contains('@') {
+            return Err(wrong(
+                "without user and password: those of the file are used",
+            ));
+        }
+        let more = match more.contains("://") {
+            true => more,
+            false => format!("{scheme}://{more}"),
+        };
+        if more.contains(',') || more.parse::<Address>().is_err() {
+            return Err(wrong("a URL, or a host and a port"));
+        }
+        url.push(',');
+        url.push_str(&more);
+    }
+    Ok(url)
+}
+
+/// When connecting is tried again: not at all, by the defaults, or as an object says.
+fn reconnect(root: &mut Keys) -> Result<Option<Backoff>, Error> {
+    const KEY: &str = "reconnect";
+    if root.is_flag(KEY) {
+        let wanted = root.flag(KEY)? == Some(true);
+        return Ok(wanted.then(Backoff::new));
+    }
+    let Some(mut keys) = root.object(KEY)? else {
+        return Ok(None);
+    };
+    let mut backoff = Backoff::new();
+    if let Some(delay) = keys.seconds("delay")? {
+        backoff = backoff.initial_delay(delay);
+    }
+    if let Some(factor) = keys.number("delay_multiplier", 1.0..=f64::MAX, "a number from 1 up")? {
+        backoff = backoff.factor(factor);
+    }
+    if let Some(delay) = keys.seconds("max_delay")? {
+        backoff = backoff.max_delay(delay);
+    }
+    if let Some(share) = keys.number("jitter", 0.0..=1.0, "a number from 0 to 1")? {
+        backoff = backoff.jitter(share);
+    }
+    if let Some(attempts) = keys.count("max_attempts")? {
+        // As in Proton, 0 is no limit.
+        backoff = match attempts {
+            0 => backoff,
+            attempts => backoff.max_attempts(attempts),
+        };
+    }
+    keys.finish()?;
+    Ok(Some(backoff))
+}
+
+fn sasl(mut options: ConnectionOptions, mut keys: Keys) -> Result<ConnectionOptions, Error> {
+    // Both spellings are about: the documented one and the one that was read.
+    let (enable, enabled) = (keys.flag("enable")?, keys.flag("enabled")?);
+    if enable.is_some() && enabled.is_some() && enable != enabled {
+        return Err(keys.wrong("enabled", "the same as `enable`"));
+    }
+    if enable.or(enabled) == Some(false) {
+        options = options.without_sasl();
+    }
+    let mechanisms = keys.texts("mechanisms")?;
+    if !mechanisms.is_empty() {
+        options = options.mechanisms(mechanisms);
+    }
+    if keys.flag("allow_insecure")? == Some(true) {
+        options = options.allow_plain_without_tls();
+    }
+    keys.finish()?;
+    Ok(options)
+}
+
+/// What TLS trusts and shows, and whether nobody's certificate is to be checked.
+fn tls(options: ConnectionOptions, mut keys: Keys) -> Result<(ConnectionOptions, bool), Error> {
+    let (ca, cert, key) = (keys.text("ca")?, keys.text("cert")?, keys.text("key")?);
+    let unverified = keys.flag("verify")? == Some(false);
+    if cert.is_some() != key.is_some() {
+        return Err(keys.wrong("cert", "there together with `key`"));
+    }
+    keys.finish()?;
+    with_tls(options, ca, cert.zip(key)).map(|options| (options, unverified))
+}
+
 #[cfg(feature = "tls")]
 fn with_tls(
     options: ConnectionOptions,
@@ -264,162 +325,6 @@ fn places(home: Option<OsString>, prefix: Option<OsString>) -> Vec<PathBuf> {
     places
 }
 
-/// The keys of one object, each taken once; what is left is not known.
-struct Keys {
-    path: String,
-    left: Map<String, Value>,
-}
-
-impl Keys {
-    fn of(path: &str, value: Value) -> Result<Self, Error> {
-        match value {
-            Value::Object(left) => Ok(Self {
-                path: path.to_owned(),
-                left,
-            }),
-            _ => Err(Error::configuration(match path {
-                "" => "the file has to hold an object".to_owned(),
-                path => format!("`{path}` has to be an object"),
-            })),
-        }
-    }
-
-    fn name(&self, key: &str) -> String {
-        match self.path.as_str() {
-            "" => key.to_owned(),
-            path => format!("{path}.{key}"),
-        }
-    }
-
-    fn wrong(&self, key: &str, what: &str) -> Error {
-        Error::configuration(format!("`{}` has to be {what}", self.name(key)))
-    }
-
-    fn take(&mut self, key: &str) -> Option<Value> {
-        self.left.remove(key).filter(|value| !value.is_null())
-    }
-
-    fn text(&mut self, key: &str) -> Result<Option<String>, Error> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(self.wrong(key, "text")),
-        }
-    }
-
-    fn flag(&mut self, key: &str) -> Result<Option<bool>, Error> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(flag)),
-            Some(_) => Err(self.wrong(key, "true or false")),
-        }
-    }
-
-    fn port(&mut self, key: &str) -> Result<Option<u16>, Error> {
-        let port = match self.take(key) {
-            None => return Ok(None),
-            Some(Value::Number(number)) => number.as_u64().and_then(|n| u16::try_from(n).ok()),
-            Some(Value::String(text)) => match text.as_str() {
-                "amqp" => Some(5672),
-                "amqps" => Some(5671),
-                text => text.parse().ok(),
-            },
-            Some(_) => None,
-        };
-        match port {
-            Some(port) => Ok(Some(port)),
-            None => Err(self.wrong(key, "a number up to 65535, amqp or amqps")),
-        }
-    }
-
-    fn seconds(&mut self, key: &str) -> Result<Option<Duration>, Error> {
-        let Some(value) = self.take(key) else {
-            return Ok(None);
-        };
-        let seconds = value.as_f64().filter(|seconds| *seconds >= 0.0);
-        match seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
-            Some(limit) => Ok(Some(limit)),
-            None => Err(self.wrong(key, "a number of seconds")),
-        }
-    }
-
-    /// A list of texts, or texts separated by spaces.
-    fn texts(&mut self, key: &str) -> Result<Vec<String>, Error> {
-        let all = match self.take(key) {
-            None => return Ok(Vec::new()),
-            Some(Value::String(text)) => {
-                return Ok(text.split_whitespace().map(str::to_owned).collect());
-            }
-            Some(Value::Array(all)) => all,
-            Some(_) => return Err(self.wrong(key, "a list of texts")),
-        };
-        let texts = all.into_iter().enumerate().map(|(at, value)| match value {
-            Value::String(text) => Ok(text),
-            _ => Err(self.wrong(&format!("{key}[{at}]"), "text")),
-        });
-        texts.collect()
-    }
-
-    fn object(&mut self, key: &str) -> Result<Option<Self>, Error> {
-        let name = self.name(key);
-        self.take(key)
-            .map(|value| Self::of(&name, value))
-            .transpose()
-    }
-
-    fn finish(self) -> Result<(), Error> {
-        match self.left.keys().next() {
-            None => Ok(()),
-            Some(key) => Err(Error::configuration(format!(
-                "`{}` is no key of connect.json",
-                self.name(key)
-            ))),
-        }
-    }
-}
-
-/// Puts blanks where comments are; texts are left alone.
-fn without_comments(text: &str) -> Result<zeroize::Zeroizing<String>, Error> {
-    let mut out = zeroize::Zeroizing::new(String::with_capacity(text.len()));
-    let mut rest = text.chars().peekable();
-    let mut quoted = false;
-    while let Some(c) = rest.next() {
-        match (quoted, c, rest.peek()) {
-            (true, '\\', _) => {
-                out.push(c);
-                out.extend(rest.next());
-                continue;
-            }
-            (false, '/', Some('/')) => {
-                while rest.peek().is_some_and(|c| *c != '\n') {
-                    rest.next();
-                }
-                continue;
-            }
-            (false, '/', Some('*')) => {
-                let mut before = ' ';
-                rest.next();
-                loop {
-                    match rest.next() {
-                        Some('/') if before == '*' => break,
-                        Some(c) => {
-                            before = c;
-                            // Lines keep their numbers.
-                            out.push(if c == '\n' { '\n' } else { ' ' });
-                        }
-                        None => return Err(Error::configuration("a comment does not end")),
-                    }
-                }
-                continue;
-            }
-            (_, '"', _) => quoted = !quoted,
-            _ => {}
-        }
-        out.push(c);
-    }
-    Ok(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -432,16 +337,6 @@ mod tests {
     fn an_empty_file_means_amqps_to_this_machine() {
         let config = ConnectConfig::parse("{}").expect("defaults");
         assert_eq!(config.url(), "amqps://localhost:5671");
-    }
-
-    #[test]
-    fn comments_are_blanks_and_texts_are_left_alone() {
-        let text = r#"// first
-            {"host": "a//b", /* "port": 1, */ "scheme": "amqp", "user": "u\"//", "password": "p"}"#;
-        let stripped = without_comments(text).expect("good comments");
-        assert!(stripped.contains(r#""a//b""#) && stripped.contains(r#""u\"//""#));
-        assert!(!stripped.contains("first") && !stripped.contains("port"));
-        assert!(without_comments("/* never").is_err());
     }
 
     #[test]
@@ -477,6 +372,31 @@ mod tests {
                 r#"{"failover": ["a", "amqp://u:hunter2@b"]}"#,
                 "`failover[1]`",
             ),
+            (r#"{"failover": ["a", "b:x"]}"#, "`failover[1]`"),
+            (r#"{"failover": ["a,b"]}"#, "`failover[0]`"),
+            (r#"{"failover": [1]}"#, "`failover[0]`"),
+            (r#"{"host": "a/b"}"#, "`host`"),
+            (r#"{"host": "u:hunter2@h"}"#, "`host`"),
+            (r#"{"idle_timeout": -1}"#, "`idle_timeout`"),
+            (r#"{"reconnect": "often"}"#, "`reconnect`"),
+            (
+                r#"{"reconnect": {"often": 1}}"#,
+                "`reconnect.often` is no key",
+            ),
+            (r#"{"reconnect": {"delay": "1"}}"#, "`reconnect.delay`"),
+            (
+                r#"{"reconnect": {"delay_multiplier": 0.5}}"#,
+                "`reconnect.delay_multiplier`",
+            ),
+            (
+                r#"{"reconnect": {"max_delay": 1e99}}"#,
+                "`reconnect.max_delay`",
+            ),
+            (r#"{"reconnect": {"jitter": 2}}"#, "`reconnect.jitter`"),
+            (
+                r#"{"reconnect": {"max_attempts": 1.5}}"#,
+                "`reconnect.max_attempts`",
+            ),
             (r#"{"nonsense": 1}"#, "`nonsense` is no key"),
             ("{\n  \"user\": hunter2}", "line 2"),
             ("[]", "object"),
@@ -505,6 +425,41 @@ mod tests {
         let text = r#"{"scheme":"amqp","host":"::1","failover":["b:5","amqps://c"]}"#;
         let config = ConnectConfig::parse(text).expect("good");
         assert_eq!(config.url(), "amqp://[::1]:5672,amqp://b:5,amqps://c");
+    }
+
+    #[test]
+    fn connecting_is_tried_again_as_the_file_says() {
+        let retry = |text: &str| ConnectConfig::parse(text).expect(text).options.retry;
+        assert_eq!(retry("{}"), None);
+        assert_eq!(retry(r#"{"reconnect": false}"#), None);
+        for default in [r#"{"reconnect": true}"#, r#"{"reconnect": {}}"#] {
+            assert_eq!(retry(default), Some(Backoff::new()));
+        }
+        let all = r#"{"reconnect": {"delay": 0.5, "delay_multiplier": 3, "max_delay": 60,
+            "jitter": 0, "max_attempts": 7}}"#;
+        let seconds = std::time::Duration::from_secs_f64;
+        let expected = Backoff::new()
+            .initial_delay(seconds(0.5))
+            .factor(3.0)
+            .max_delay(seconds(60.0))
+            .jitter(0.0)
+            .max_attempts(7);
+        assert_eq!(retry(all), Some(expected));
+        let endless = r#"{"reconnect": {"max_attempts": 0}}"#;
+        assert_eq!(retry(endless), Some(Backoff::new()));
+    }
+
+    #[test]
+    fn silence_may_last_as_long_as_the_file_says() {
+        let limit = |text: &str| {
+            let config = ConnectConfig::parse(text).expect(text);
+            config.options.config.idle_time_out
+        };
+        let default = ConnectionOptions::new().config.idle_time_out;
+        assert_eq!(limit("{}"), default);
+        assert_eq!(limit(r#"{"idle_timeout": 0}"#), None);
+        let half = std::time::Duration::from_millis(1_500);
+        assert_eq!(limit(r#"{"idle_timeout": 1.5}"#), Some(half));
     }
 
     #[cfg(feature = "tls")]
