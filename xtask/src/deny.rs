@@ -37,6 +37,6 @@ pub(crate) fn check() -> Result<(), String> {
         return Ok(());
     }
     let mut command = shell::cargo();
-    command.args(["deny", "check", "--disable-fetch", "advisories"]);
+    command.args(["deny", "--offline", "check", "advisories"]);
     shell::run(&mut command, mend)
 }

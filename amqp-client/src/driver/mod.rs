@@ -310,6 +310,7 @@ impl Driver {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
                     // What the peer said before it went away may be waiting: it is read first.
+                    self.read(now, cx);
                     self.fail_with(Error::io("write", error));
                     return false;
                 }
