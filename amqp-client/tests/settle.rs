@@ -1,7 +1,9 @@
 //! Deliveries are settled when and where the application likes. Sections 2.6.12, 2.6.13.
 
 use amqp_client::listener::{AcceptOptions, Access, Link};
-use amqp_client::types::messaging::Outcome;
+use amqp_client::types::messaging::{DeliveryState, Outcome, Received};
+use amqp_client::types::transport::{self, ErrorCondition};
+use amqp_client::types::{Described, List, Symbol};
 use amqp_client::{
     Connection, ConnectionOptions, Container, Delivery, Message, Receipt, Receiver,
     ReceiverOptions, Sender, SessionOptions,
@@ -144,4 +146,52 @@ async fn after_the_end_of_a_link_it_changes_nothing_and_harms_nobody() {
         listener.next_link().await.expect("a link").accept()
     });
     again.expect("session and connection go on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_is_no_outcome_is_told_and_settles_nothing() {
+    // tests: [OUT-01]
+    for options in [
+        ReceiverOptions::new(),
+        ReceiverOptions::new().settle_second(),
+        ReceiverOptions::new().name("link").resumable(),
+    ] {
+        let (_client, _listener, receiver, sender) = receiving(options).await;
+        let (mut receipts, deliveries) = deliver(&sender, &receiver, 1).await;
+        let mut receipt = receipts.remove(0);
+        for octets in [10, 20] {
+            deliveries[0].update(Received::new(0, octets));
+            let told = receipt.updated().await;
+            assert_eq!(told, Some(Received::new(0, octets).into()));
+        }
+        let symbol = Symbol::from_static("example:half-way:list");
+        let own = Described::new(symbol, List::default());
+        deliveries[0].update(DeliveryState::Other(Box::new(own.clone())));
+        let told = receipt.updated().await;
+        assert_eq!(told, Some(DeliveryState::Other(Box::new(own))));
+        deliveries[0].reject(None);
+        // Too late.
+        deliveries[0].update(Received::new(0, 30));
+        assert!(matches!(receipt.await, Ok(Outcome::Rejected(_))));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_the_end_of_a_receiver_takes_no_delivery() {
+    let (_client, _listener, receiver, sender) = receiving(ReceiverOptions::new()).await;
+    let ends = tokio::join!(receiver.closed(), receiver.closed(), async {
+        for _ in 0..10 {
+            let (receipts, deliveries) = deliver(&sender, &receiver, 1).await;
+            deliveries[0].accept();
+            for receipt in receipts {
+                assert!(matches!(receipt.await, Ok(Outcome::Accepted(_))));
+            }
+        }
+        let condition = ErrorCondition::ResourceDeleted;
+        let error = transport::Error::new(condition.clone());
+        sender.close_with_error(error).await.expect("closed");
+        condition
+    });
+    assert_eq!(ends.0.condition(), Some(&ends.2));
+    assert_eq!(ends.1.condition(), Some(&ends.2));
 }

@@ -4,6 +4,7 @@
 //! link. Credit and windows are the engine's. Sections 2.6.7, 2.6.12.
 
 use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,6 +30,8 @@ pub(crate) struct ReceiverShared {
     state: Mutex<ReceiverState>,
     /// Woken once for each delivery that comes while somebody waits, and when the link is over.
     arrived: Notify,
+    /// Woken when the link is over.
+    ended: Notify,
 }
 
 #[derive(Debug)]
@@ -119,6 +122,7 @@ impl ReceiverShared {
                 work: ReceiverWork::default(),
             }),
             arrived: Notify::new(),
+            ended: Notify::new(),
         })
     }
 
@@ -240,6 +244,26 @@ impl ReceiverShared {
             state.settled_here(id);
         }
         state.report(id, Some(outcome), settled);
+        self.schedule(&mut state);
+    }
+
+    /// Tells the sender a state of a delivery that stays unsettled. Nothing is kept of it: while the
+    /// link is detached nobody is told.
+    pub(crate) fn tell(self: &Arc<Self>, id: u32, tag: &Tag, told: DeliveryState) {
+        let mut state = self.lock();
+        let id = match self.template.resumable {
+            false => Some(id),
+            true => state.outstanding.get(tag).and_then(|open| open.id),
+        };
+        let (Some(id), Some(_), false) = (id, state.key, state.turning) else {
+            return;
+        };
+        state.work.settlements.push(Settlement {
+            id,
+            up_to: false,
+            settled: false,
+            state: Some(told),
+        });
         self.schedule(&mut state);
     }
 
@@ -396,6 +420,19 @@ impl ReceiverShared {
             state.status = Status::Over(error.clone());
         }
         self.arrived.notify_one();
+        self.ended.notify_waiters();
+    }
+
+    /// Waits until the link is over.
+    pub(crate) async fn wait_over(&self) -> Error {
+        loop {
+            let mut ended = pin!(self.ended.notified());
+            ended.as_mut().enable();
+            if let Status::Over(error) = &self.lock().status {
+                return error.clone();
+            }
+            ended.await;
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, ReceiverState> {

@@ -153,6 +153,18 @@ impl Delivery {
         self.settle(Outcome::Modified(modified));
     }
 
+    /// Tells the sender a state and leaves the delivery unsettled: how far its processing is
+    /// ([`Received`](amqp_types::messaging::Received)), or a state that both sides have agreed on. The
+    /// outcome still follows; after it this changes nothing, and neither does it while the link is
+    /// detached. Sections 2.7.6, 3.4.1.
+    pub fn update(&self, state: impl Into<DeliveryState>) {
+        if !self.is_settled() {
+            self.receiver
+                .shared
+                .tell(self.incoming.id, &self.incoming.tag, state.into());
+        }
+    }
+
     /// Accepts this delivery and every one before it on its link that has no outcome yet, in one go.
     /// Those need no outcome of their own any more. Sections 2.7.6, 3.4.2.
     pub fn accept_up_to(&self) {

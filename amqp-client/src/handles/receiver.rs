@@ -168,6 +168,14 @@ impl Receiver {
         }
     }
 
+    /// Waits until the link is over; answers why.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn closed(&self) -> Error {
+        self.inner.shared.wait_over().await
+    }
+
     /// Closes the link and waits for the peer's answer. Deliveries that were not settled are the
     /// sender's again. Section 2.6.6.
     ///

@@ -120,6 +120,7 @@ async fn waiting_for_a_flush_or_a_flow_changes_nothing() {
         cut.on(sender.wait_credit()).await;
         cut.on(sender.flow_changed(sender.credit(), false)).await;
         cut.on(sender.closed()).await;
+        cut.on(receiver.closed()).await;
         sends(&sender, "one").await;
         assert_eq!(everything(&sender, &receiver).await, ["one"]);
         world.comes_to_rest(2).await;
