@@ -319,7 +319,7 @@ fn meet_client(peer: Peer, meeting: Meeting<'_>, matrix: &mut Matrix) -> Result<
         ..
     } = meeting;
     let certificates = certificates(cache, deadline)?;
-    let port = process::free_ports(5)?;
+    let port = process::free_ports(6)?;
     let mut command = Command::new(program);
     command
         .args(["listen", &port.to_string()])
@@ -330,22 +330,20 @@ fn meet_client(peer: Peer, meeting: Meeting<'_>, matrix: &mut Matrix) -> Result<
     let result = |scenario: &str, outcome| matrix.add(peer.name(), scenario, outcome);
     foreign::run(peer, port, &certificates, meeting, result);
     if peer == Peer::Rhea {
-        let printed = meet_listener(port + 4, meeting)?;
+        let printed = meet_listener(port + 4, &certificates, meeting)?;
         matrix.add_output(peer.name(), &printed)?;
     }
     listener.stop(10)
 }
 
 /// Our client and a foreign listener over WebSocket; what was printed.
-fn meet_listener(port: u16, meeting: Meeting<'_>) -> Result<String, String> {
-    let foreign = foreign::listen(port, meeting.cache, meeting.deadline)?;
-    let arguments = ["websocket", &port.to_string()];
-    let printed = meeting.ours(
-        "amqp-interop over WebSocket",
-        &arguments,
-        "websocket-rhea",
-        60,
-    )?;
+fn meet_listener(port: u16, certificates: &Path, meeting: Meeting<'_>) -> Result<String, String> {
+    let foreign = foreign::listen(port, certificates, meeting.cache, meeting.deadline)?;
+    let (port, folder) = (port.to_string(), certificates.display().to_string());
+    let mut arguments = vec!["websocket", &port, &folder];
+    arguments.extend(meeting.rows.0.iter().map(String::as_str));
+    let name = "amqp-interop over WebSocket";
+    let printed = meeting.ours(name, &arguments, "websocket-rhea", 60)?;
     foreign.stop(10)?;
     Ok(printed)
 }

@@ -15,6 +15,7 @@ const { values: given, positionals: [command] } = parseArgs({
     outcome: { ...text, default: 'accepted' }, 'delivery-count': text, window: { ...text, default: '100' },
     ca: text, certificate: text, key: text, websocket: { type: 'boolean', default: false },
     timeout: { ...text, default: '60' }, refused: { type: 'boolean', default: false },
+    fails: text,
   },
 });
 const count = Number(given.count);
@@ -37,7 +38,11 @@ function end(stream, code, line) {
   ended = true;
   stream.write(`rhea ${command}: ${line}\n`, () => process.exit(code));
 }
-const fail = (error) => end(process.stderr, 1, error);
+const fail = (error) => {
+  const seen = `${error}`.toLowerCase().replace(/[ _]/g, '-');
+  if (given.fails !== undefined && seen.includes(given.fails)) end(process.stdout, 0, `failed, ${error}`);
+  else end(process.stderr, 1, error);
+};
 function finish(connection, report) {
   // The peer's close says that it has read all that was sent before ours.
   connection.once('connection_close', () => {
@@ -174,7 +179,7 @@ function empty() {
 function open() {
   const connection = connect();
   connection.once('connection_open', () => {
-    if (given.refused) fail('the peer let us in');
+    if (given.refused || given.fails !== undefined) fail('the peer let us in');
     else finish(connection, 'opened and closed');
   });
   if (given.refused) {

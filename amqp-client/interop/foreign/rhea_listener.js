@@ -1,7 +1,10 @@
 #!/usr/bin/env node
-// A foreign AMQP listener on rhea for WebSocket clients: each node keeps what it gets for whoever receives from it.
+// A foreign AMQP listener on rhea for WebSocket clients, without TLS and, on the next port, in TLS: each node keeps what it gets for
+// whoever receives from it.
 'use strict';
 
+const { readFileSync } = require('node:fs');
+const https = require('node:https');
 const rhea = require('rhea');
 const { WebSocketServer } = require('ws');
 
@@ -23,9 +26,13 @@ container.on('sendable', ({ sender }) => {
 });
 container.on('disconnected', () => {});
 
-const server = new WebSocketServer({
-  host: '127.0.0.1', port: Number(process.argv[2]),
-  handleProtocols: (offered) => (offered.has('amqp') ? 'amqp' : false),
+const [port, certificate, key] = process.argv.slice(2);
+const handleProtocols = (offered) => (offered.has('amqp') ? 'amqp' : false);
+const serve = (server) => server.on('connection', (socket) => container.websocket_accept(socket));
+const secure = https.createServer({ cert: readFileSync(certificate), key: readFileSync(key) });
+secure.on('tlsClientError', () => {});
+serve(new WebSocketServer({ server: secure, handleProtocols }));
+secure.listen(Number(port) + 1, '127.0.0.1', () => {
+  const plain = serve(new WebSocketServer({ host: '127.0.0.1', port: Number(port), handleProtocols }));
+  plain.on('listening', () => process.stdout.write('listening\n'));
 });
-server.on('connection', (socket) => container.websocket_accept(socket));
-server.on('listening', () => process.stdout.write('listening\n'));

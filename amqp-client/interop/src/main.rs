@@ -24,7 +24,7 @@ amqp-interop client PEER PORT [PROCESS [NAME...]]   run every scenario, or those
 amqp-interop listen PORT FOLDER   be an embedded broker on four ports of loopback from PORT on until killed; user guest, password guest
 amqp-interop secure PEER PORT FOLDER [NAME...]   try every way to connect to artemis or brokerj, whose ports begin at PORT, with the certificates in FOLDER
 amqp-interop certificates FOLDER   write certificates for both
-amqp-interop websocket PORT     connect to a foreign listener over WebSocket and get back what was sent
+amqp-interop websocket PORT FOLDER [NAME...]   connect to a foreign listener over WebSocket and get back what was sent, in TLS on the next port
 amqp-interop queues             print the queues that the scenarios use: name, type, greatest length or -";
 
 #[tokio::main]
@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
             client(peer, port, Some(process), names).await
         }
         ["listen", port, folder] => listen(port, folder).await,
-        ["websocket", port] => websocket(port).await,
+        ["websocket", port, folder, names @ ..] => websocket(port, folder, names).await,
         ["secure", peer, port, folder, names @ ..] => secure(peer, port, folder, names).await,
         ["certificates", folder] => certificates::write(folder).map(|()| true),
         ["queues"] => {
@@ -80,8 +80,8 @@ async fn listen(port: &str, folder: &str) -> Result<bool, String> {
     listen::run(number(port)?, folder).await.map(|()| true)
 }
 
-async fn websocket(port: &str) -> Result<bool, String> {
-    Ok(websocket::run(number(port)?).await)
+async fn websocket(port: &str, folder: &str, names: &[&str]) -> Result<bool, String> {
+    Ok(websocket::run(number(port)?, folder, names).await)
 }
 
 fn number(text: &str) -> Result<u16, String> {

@@ -63,10 +63,17 @@ fn run_all(
     Ok(())
 }
 
-/// Starts the listener on rhea that takes WebSocket clients.
-pub(super) fn listen(port: u16, cache: &Cache, deadline: Deadline) -> Result<Running, String> {
+/// Starts the listener on rhea that takes WebSocket clients, in TLS on the next port.
+pub(super) fn listen(
+    port: u16,
+    certificates: &Path,
+    cache: &Cache,
+    deadline: Deadline,
+) -> Result<Running, String> {
     let mut command = rhea("rhea_listener.js", cache);
     command.arg(port.to_string());
+    command.arg(certificates.join("server.pem"));
+    command.arg(certificates.join("server.key"));
     let mut running = Running::start("rhea as listener", &mut command, &cache.log("rhea-listen"))?;
     running.wait_for_log("listening", deadline.at_most(10))?;
     Ok(running)

@@ -29,6 +29,7 @@ var (
 	window   = flag.Int("window", 100, "")
 	patience = flag.Int("timeout", 60, "")
 	refused  = flag.Bool("refused", false, "")
+	fails    = flag.String("fails", "", "")
 	ca       = flag.String("ca", "", "")
 	cert     = flag.String("certificate", "", "")
 	key      = flag.String("key", "", "")
@@ -52,6 +53,15 @@ func main() {
 	defer cancel()
 	started := time.Now()
 	report, err := run(context)
+	if *fails != "" {
+		seen := strings.NewReplacer(" ", "-", "_", "-").Replace(strings.ToLower(fmt.Sprint(err)))
+		switch {
+		case err == nil:
+			err = errors.New("no failure")
+		case strings.Contains(seen, *fails):
+			report, err = "failed, "+err.Error(), nil
+		}
+	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "go-amqp %s: %v\n", command, err)
 		os.Exit(1)

@@ -54,8 +54,15 @@ public final class JmsClient {
         case "browse" -> client.browse();
         default -> throw new IllegalArgumentException("there are connect, send, receive, empty, request, browse");
       };
+      if (client.given.containsKey("fails")) {
+        end(command, "no failure", 1);
+        return;
+      }
     } catch (Exception error) {
-      end(command, error.toString(), 1);
+      String seen = error.toString(), wanted = client.given.get("fails");
+      for (Throwable cause = error.getCause(); cause != null; cause = cause.getCause()) seen += ": " + cause;
+      boolean right = wanted != null && seen.toLowerCase().replaceAll("[ _]", "-").contains(wanted);
+      end(command, right ? "failed, " + seen : seen, right ? 0 : 1);
       return;
     }
     end(command, String.format("%s in %.2f s", report, (System.nanoTime() - started) / 1e9), 0);

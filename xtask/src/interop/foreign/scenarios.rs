@@ -19,6 +19,8 @@ pub(super) enum Way {
     TlsWebSocket,
     /// TLS with a client certificate.
     Certificate,
+    /// TLS without one, where it is demanded.
+    NoCertificate,
 }
 
 impl Way {
@@ -28,7 +30,7 @@ impl Way {
             Self::Open => 0,
             Self::Guest | Self::WebSocket => 1,
             Self::Tls | Self::TlsWebSocket => 2,
-            Self::Certificate => 3,
+            Self::Certificate | Self::NoCertificate => 3,
         }
     }
 
@@ -37,13 +39,13 @@ impl Way {
         let file = |name: &str| certificates.join(name).display().to_string();
         let mut words: Vec<String> = Vec::new();
         let mut add = |option: &[&str]| words.extend(option.iter().map(|&word| word.to_owned()));
-        if !matches!(self, Self::Open | Self::Certificate) {
+        if !matches!(self, Self::Open | Self::Certificate | Self::NoCertificate) {
             add(&["--user", "guest", "--password", "guest"]);
         }
         if matches!(self, Self::WebSocket | Self::TlsWebSocket) {
             add(&["--websocket"]);
         }
-        if matches!(self, Self::Tls | Self::TlsWebSocket | Self::Certificate) {
+        if !matches!(self, Self::Open | Self::Guest | Self::WebSocket) {
             // The name that the certificate is for.
             add(&["--host", "localhost", "--ca", &file("ca.pem")]);
         }
@@ -228,6 +230,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             "send --address own --count 100",
             "receive --address own --count 100",
         ],
+    ),
+    by(
+        Way::NoCertificate,
+        "mutual TLS, no client certificate",
+        &["connect --fails certificate-required"],
     ),
     by(
         Way::WebSocket,
