@@ -11,8 +11,8 @@ use rcgen::{
 
 use crate::check::During;
 
-/// Writes `ca.pem`, `stranger.pem`, `client.pem` and `.key`, and of `server`, `other` and `expired`
-/// the same and both in one `-all.pem`.
+/// Writes `ca.pem`, `stranger.pem`, `client.pem` and `.key`, the same of a `nobody` whom no peer knows, and of `server`, `other` and
+/// `expired` the same and both in one `-all.pem`.
 pub(crate) fn write(folder: &str) -> Result<(), String> {
     let folder = Path::new(folder);
     std::fs::create_dir_all(folder).during("make the folder")?;
@@ -35,14 +35,12 @@ pub(crate) fn write(folder: &str) -> Result<(), String> {
         put(&format!("{name}.pem"), chain)?;
         put(&format!("{name}.key"), key)?;
     }
-    let (chain, key) = sign(
-        &authority,
-        "client",
-        ExtendedKeyUsagePurpose::ClientAuth,
-        false,
-    )?;
-    put("client.pem", chain)?;
-    put("client.key", key)
+    for name in ["client", "nobody"] {
+        let (chain, key) = sign(&authority, name, ExtendedKeyUsagePurpose::ClientAuth, false)?;
+        put(&format!("{name}.pem"), chain)?;
+        put(&format!("{name}.key"), key)?;
+    }
+    Ok(())
 }
 
 fn authority(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, String> {

@@ -5,10 +5,12 @@
 //! `ca.pem`, `client.pem`, `client.key` and a stranger's `stranger.pem`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use amqp_client::transport::TlsOptions;
 use amqp_client::types::security::SaslCode;
-use amqp_client::{Connection, ConnectionOptions, Container, Error, ErrorKind, Message};
+use amqp_client::types::transport::ErrorCondition;
+use amqp_client::{Connection, ConnectionOptions, Container, Deadlines, Error, ErrorKind, Message};
 
 use crate::check::{During, is};
 use crate::report::{self, Verdict};
@@ -21,6 +23,8 @@ enum Expected {
     Refused(Option<SaslCode>),
     /// An error of this kind whose text holds this.
     Fails(ErrorKind, &'static str),
+    /// The connection opens, and every link is refused with this condition.
+    NoLinks(ErrorCondition),
 }
 
 struct Attempt {
@@ -72,7 +76,15 @@ async fn judge(
             is(&outcome, "accepted")?;
             connection.close().await.during("close")
         }
-        (Expected::Open(_), Err(error)) => Err(format!("not opened: {error}")),
+        (Expected::NoLinks(condition), Ok(connection)) => {
+            let link = connection.create_sender(queue).await;
+            let error = link.err().ok_or("the link was attached")?;
+            crate::check::condition(&error, &condition)?;
+            connection.close().await.during("close")
+        }
+        (Expected::Open(_) | Expected::NoLinks(_), Err(error)) => {
+            Err(format!("not opened: {error}"))
+        }
         (_, Ok(_)) => Err("the peer let us in".to_owned()),
         (Expected::Refused(code), Err(error)) => {
             let right = error.kind() == ErrorKind::Authentication && error.sasl_code() == code;
@@ -97,7 +109,7 @@ fn options(user: &str, mechanism: &str) -> ConnectionOptions {
     }
 }
 
-/// Ports: 0 plain and ws, 1 TLS and wss, 2 TLS 1.2 alone, 3 another host's certificate, 4 an expired one.
+/// Ports: 0 plain and ws, 1 TLS and wss, 2 TLS 1.2 alone, 3 another host's certificate, 4 an expired one, 7 for clients that name localhost.
 fn artemis(port: u16, folder: &Path) -> Vec<Attempt> {
     let trusted = || TlsOptions::new().ca_file(folder.join("ca.pem"));
     let own =
@@ -155,6 +167,39 @@ fn artemis(port: u16, folder: &Path) -> Vec<Attempt> {
                 .credentials("guest", "guest")
                 .mechanisms(["SCRAM-SHA-1", "XOAUTH2"]),
             expected: Expected::Refused(None),
+        },
+        Attempt {
+            name: "a certificate of nobody",
+            url: url("amqps", 1),
+            options: ConnectionOptions::new().external().tls(
+                trusted()
+                    .client_certificate_files(folder.join("nobody.pem"), folder.join("nobody.key")),
+            ),
+            expected: Expected::NoLinks(ErrorCondition::UnauthorizedAccess),
+        },
+        Attempt {
+            name: "a host name that the peer has not",
+            url: url("amqps", 7),
+            options: user().tls(trusted().server_name("elsewhere.example")),
+            expected: Expected::Fails(ErrorKind::Tls, "UnrecognisedName"),
+        },
+        Attempt {
+            name: "TLS at a port without it",
+            url: url("amqps", 0),
+            options: hasty(user().tls(trusted())),
+            expected: Expected::Fails(ErrorKind::TimedOut, ": tls"),
+        },
+        Attempt {
+            name: "no TLS at a port that wants it",
+            url: url("amqp", 1),
+            options: hasty(user()),
+            expected: Expected::Fails(ErrorKind::TimedOut, ": sasl"),
+        },
+        Attempt {
+            name: "TLS in the band",
+            url: url("amqp", 0),
+            options: hasty(user().tls(trusted().in_band())),
+            expected: Expected::Fails(ErrorKind::Tls, "where the TLS layer was asked for"),
         },
     ];
     for mechanism in ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] {
@@ -214,6 +259,43 @@ fn brokerj(port: u16, folder: &Path) -> Vec<Attempt> {
             options: options("guest", "SCRAM-SHA-512"),
             expected: Expected::Refused(None),
         },
+        Attempt {
+            name: "TLS 1.2 where 1.3 is demanded",
+            // It ends the stream instead of sending an alert.
+            url: url("amqps", 10),
+            options: user().tls(trusted().only_tls13()),
+            expected: Expected::Fails(ErrorKind::Io, "TLS handshake"),
+        },
+        Attempt {
+            name: "EXTERNAL without a certificate",
+            url: url("amqps", 5),
+            options: options("", "EXTERNAL").external().tls(trusted()),
+            expected: Expected::Fails(ErrorKind::Io, "without sending TLS close_notify"),
+        },
+        Attempt {
+            name: "TLS at a port without it",
+            url: url("amqps", 0),
+            options: hasty(user().tls(trusted())),
+            expected: Expected::Fails(ErrorKind::Tls, "corrupt message"),
+        },
+        Attempt {
+            name: "no TLS at a port that wants it",
+            url: url("amqp", 3),
+            options: hasty(user()),
+            expected: Expected::Fails(ErrorKind::Io, "dropped the connection"),
+        },
+        Attempt {
+            name: "TLS in the band",
+            url: url("amqp", 0),
+            options: hasty(user().tls(trusted().in_band())),
+            expected: Expected::Fails(ErrorKind::Tls, "where the TLS layer was asked for"),
+        },
+        Attempt {
+            name: "WebSocket, no such path",
+            url: format!("{}/elsewhere", url("ws", 2)),
+            options: ConnectionOptions::new(),
+            expected: Expected::Fails(ErrorKind::Io, "404"),
+        },
     ];
     for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"] {
         all.extend(password(mechanism, "guest", url("amqp", 0)));
@@ -226,6 +308,16 @@ fn brokerj(port: u16, folder: &Path) -> Vec<Attempt> {
         [0, 3, 2, 4],
     ));
     all
+}
+
+/// One second for each layer: some peers say nothing at all to what they do not expect.
+fn hasty(options: ConnectionOptions) -> ConnectionOptions {
+    let second = Duration::from_secs(1);
+    options.deadlines(Deadlines {
+        tls: second,
+        sasl: second,
+        ..Deadlines::default()
+    })
 }
 
 /// A mechanism with the right password and with a wrong one.

@@ -35,7 +35,7 @@ pub(super) fn start(
     certificates: &Path,
     deadline: Deadline,
 ) -> Result<Broker, String> {
-    let port = process::free_ports(9)?;
+    let port = process::free_ports(10)?;
     let folder = RunFolder::new(&cache.folder("artemis-runs"), port)?;
     create(cache, folder.path(), deadline)?;
     configure(folder.path(), port, certificates)?;
@@ -90,6 +90,7 @@ fn configure(folder: &Path, port: u16, certificates: &Path) -> Result<(), String
         ("EXPIRED", (port + 6).to_string()),
         ("PART", (port + 7).to_string()),
         ("REDIRECT", (port + 8).to_string()),
+        ("NAMED", (port + 9).to_string()),
         ("CERTS", certificates.display().to_string()),
         ("DATA", store),
     ];
