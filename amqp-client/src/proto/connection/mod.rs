@@ -7,6 +7,7 @@
 
 mod config;
 mod input;
+mod inspect;
 mod layers;
 mod transmit;
 mod verbs;
@@ -25,7 +26,6 @@ use super::event::{Event, LinkKey, SaslFailure};
 use super::frame::{MIN_MAX_FRAME_SIZE, ProtocolId};
 use super::sasl::{Sasl, SaslClient, SaslServer};
 use super::session::{Session, SessionConfig};
-use super::tally::Tally;
 use super::violation::{Scope, Violation};
 
 /// Which end of the connection this is: who connected speaks first.
@@ -224,15 +224,6 @@ impl Connection {
             Some(Sasl::Client(client)) => client.failure(),
             _ => None,
         }
-    }
-
-    /// What is held at the moment.
-    pub fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
-        for (_, session) in self.sessions.iter() {
-            session.tally(&mut tally);
-        }
-        tally
     }
 
     /// Whether the partner's close has come.
@@ -458,25 +449,6 @@ impl Connection {
                 }
             }
         }
-    }
-
-    /// Whether a delivery that came in a session is not settled.
-    pub fn holds(&self, session: Key, id: u32) -> bool {
-        let session = self.sessions.get(session);
-        session.is_some_and(|session| session.holds(id))
-    }
-
-    /// How many deliveries of a session are unsettled: sent, received. For tests and metrics.
-    pub fn unsettled(&self, session: Key) -> (usize, usize) {
-        self.sessions
-            .get(session)
-            .map_or((0, 0), Session::unsettled)
-    }
-
-    /// How many sessions and links there are. For tests and metrics.
-    pub fn counts(&self) -> (usize, usize) {
-        let links = self.sessions.iter().map(|(_, s)| s.link_count()).sum();
-        (self.sessions.len(), links)
     }
 
     /// The partner's open, as far as it limits what we send.

@@ -1,0 +1,43 @@
+//! What can be asked of an engine about what it holds.
+//!
+//! Decides nothing; counts when it is asked.
+
+use super::super::arena::Key;
+use super::super::session::Session;
+use super::super::tally::Tally;
+use super::Connection;
+
+impl Connection {
+    /// What is held at the moment.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for (_, session) in self.sessions.iter() {
+            session.tally(&mut tally);
+        }
+        tally
+    }
+
+    /// Whether a delivery that came in a session is not settled.
+    pub fn holds(&self, session: Key, id: u32) -> bool {
+        let session = self.sessions.get(session);
+        session.is_some_and(|session| session.holds(id))
+    }
+
+    /// How many deliveries of a session are unsettled: sent, received. For tests and metrics.
+    pub fn unsettled(&self, session: Key) -> (usize, usize) {
+        self.sessions
+            .get(session)
+            .map_or((0, 0), Session::unsettled)
+    }
+
+    /// How many sessions and links there are. For tests and metrics.
+    pub fn counts(&self) -> (usize, usize) {
+        let links = self.sessions.iter().map(|(_, s)| s.link_count()).sum();
+        (self.sessions.len(), links)
+    }
+
+    /// The channel on which frames of a session are sent. Section 2.5.1.
+    pub fn channel(&self, session: Key) -> Option<u16> {
+        self.sessions.get(session).map(|session| session.output)
+    }
+}
