@@ -37,6 +37,10 @@ impl Subscriber for Lines {
     fn exit(&self, _: &Id) {}
 }
 
+/// A place in the code that is reached for the first time, on one thread, while a subscriber comes on
+/// another one, may not learn of it: one test after the other.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// One message to a broker and back.
 async fn there_and_back() {
     let broker = Broker::start().await.unwrap();
@@ -55,6 +59,7 @@ async fn there_and_back() {
 
 #[tokio::test]
 async fn a_subscriber_reads_the_frames_of_client_and_listener() {
+    let _alone = ALONE.lock().await;
     let lines = Lines::default();
     let guard = tracing::subscriber::set_default(lines.clone());
     there_and_back().await;
@@ -85,6 +90,7 @@ async fn a_subscriber_reads_the_frames_of_client_and_listener() {
 /// Started by the next test as a program of its own, with and without the environment.
 #[tokio::test]
 async fn a_program_that_sends() {
+    let _alone = ALONE.lock().await;
     there_and_back().await;
 }
 

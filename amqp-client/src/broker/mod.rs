@@ -117,7 +117,9 @@ impl Broker {
         tokio::spawn(async move {
             match container.accept_stream(theirs, &access).await {
                 Ok(connection) => serve::connection(connection, nodes, stopping).await,
-                Err(error) => tracing::debug!(%error, "a connection was not opened"),
+                Err(error) => {
+                    tracing::info!(target: "amqp_client::broker", %error, "a connection was not opened")
+                }
             }
         });
         ours

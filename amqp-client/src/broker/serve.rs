@@ -45,12 +45,12 @@ fn start(connection: &Connection, link: IncomingLink, nodes: &Arc<Nodes>, stoppi
     let plan = match terminus::plan(&link, connection.remote_container_id(), nodes) {
         Ok(plan) => plan,
         Err(error) => {
-            tracing::debug!(link = link.name(), ?error, "a link was refused");
+            tracing::debug!(target: "amqp_client::broker", link = link.name(), ?error, "a link was refused");
             return link.refuse(error);
         }
     };
     if let Err(error) = accept(link, plan, nodes, stopping.clone()) {
-        tracing::debug!(%error, "a link was not accepted");
+        tracing::debug!(target: "amqp_client::broker", %error, "a link was not accepted");
     }
 }
 

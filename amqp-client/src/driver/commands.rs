@@ -5,13 +5,14 @@
 use amqp_types::transport::Attach;
 
 use super::receiver::Settlement;
+use super::spans;
 use super::stats::waits;
 use super::{
     Again, AttachOrder, Command, Driver, LinkEntry, LinkShared, Notice, ReceiverShared,
     SessionEntry, SessionShared,
 };
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
-use crate::proto::{Key, LinkKey, Load};
+use crate::proto::{Key, LinkKey, Load, StreamEnd};
 
 impl Driver {
     pub(super) fn take_commands(&mut self) {
@@ -27,6 +28,7 @@ impl Driver {
         match command {
             Command::Outbox(link) => {
                 if let Some(key) = link.take_outbox(&mut self.outbox) {
+                    self.trace_sent(key);
                     self.engine.send(key, self.outbox.drain(..));
                 }
                 self.outbox.clear();
@@ -38,6 +40,9 @@ impl Driver {
                 end,
             } => {
                 if let Some(key) = link.key() {
+                    if end == Some(StreamEnd::Aborted) {
+                        self.trace_end(key, seq, "aborted");
+                    }
                     self.engine.stream(key, seq, part, end);
                 }
             }
@@ -51,6 +56,7 @@ impl Driver {
                     session.set_key(key);
                     let entry = SessionEntry {
                         shared: session,
+                        span: spans::session(&self.span, self.engine.channel(key), false),
                         begun: reply,
                         ended: Vec::new(),
                     };
@@ -94,6 +100,8 @@ impl Driver {
                 shared.attach(link);
                 if let Some(entry) = self.links.get_mut(&link) {
                     entry.shared = shared;
+                    spans::attached(&entry.span, &attach, config.resume.is_some());
+                    self.trace_resumed(link, config.resume.as_ref());
                     self.engine.accept_link(link, attach, config);
                 } else {
                     shared.finish(&Error::closed_locally(ErrorScope::Link), true);
@@ -104,7 +112,9 @@ impl Driver {
                 attach,
                 error,
             } => {
-                self.links.remove(&link);
+                if let Some(entry) = self.links.remove(&link) {
+                    spans::refused(&entry.span, &error);
+                }
                 self.engine.refuse_link(link, attach, error);
             }
             Command::Detach {
@@ -131,7 +141,10 @@ impl Driver {
             Command::Forget(link) => self.forget(link),
             Command::Steal { link, error } => {
                 // Nothing of it concerns its handles any more: they may be attached elsewhere by now.
-                self.links.remove(&link);
+                self.trace_detached(link);
+                if let Some(entry) = self.links.remove(&link) {
+                    spans::stolen(&entry.span);
+                }
                 self.engine.detach(link, error.is_some(), error);
             }
             Command::Watch { receiver, link, id } => self.watches.push((receiver, link, id)),
@@ -195,13 +208,17 @@ impl Driver {
     pub(super) fn take_inbox(&mut self, link: &ReceiverShared) {
         let mut work = std::mem::take(&mut self.work);
         if let Some(key) = link.take_work(&mut work) {
-            for Settlement {
-                id,
-                up_to,
-                settled,
-                state,
-            } in work.settlements.drain(..)
-            {
+            let traced = self.traces_outcomes();
+            for settlement in work.settlements.drain(..) {
+                if traced {
+                    self.trace_settlement(key, &settlement);
+                }
+                let Settlement {
+                    id,
+                    up_to,
+                    settled,
+                    state,
+                } = settlement;
                 match state {
                     Some(state) if up_to => self.engine.settle_up_to(key, id, &state, settled),
                     state => self.engine.settle(key.session, id, state, settled),
@@ -247,6 +264,8 @@ impl Driver {
             config,
         } = order;
         let again = Again::of(&config);
+        let resume = spans::resumed(&config);
+        let span = self.link_span(session.key(), &attach, false);
         let key = session.key().and_then(|key| {
             self.leaves(&shared, key);
             self.engine.attach(key, attach, config)
@@ -255,15 +274,12 @@ impl Driver {
             Some(key) => {
                 shared.attach(key);
                 let entry = LinkEntry {
-                    shared,
                     attached: Some(reply),
-                    detached: Vec::new(),
-                    closing: false,
-                    stream: None,
-                    drained: Vec::new(),
                     again,
+                    ..LinkEntry::new(shared, span)
                 };
                 self.links.insert(key, entry);
+                self.trace_resumed(key, resume.as_ref());
             }
             None => {
                 let error = match session.key() {

@@ -11,10 +11,10 @@ use amqp_types::transport;
 use super::commands::answer;
 use super::{
     Driver, LinkShared, Notice, Opened, ReceiverShared, SaslStep, SenderShared, SessionEntry,
-    SessionShared,
+    SessionShared, spans,
 };
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
-use crate::proto::{Event, LinkKey};
+use crate::proto::{Event, LinkKey, StreamEnd};
 
 impl Driver {
     /// Tells whoever listens in.
@@ -68,6 +68,7 @@ impl Driver {
                             }
                         }
                     }
+                    self.trace_received(link);
                     if let Some(receiver) = self.receiver(link).cloned() {
                         let count = self.deliveries.len();
                         receiver.deliver(&mut self.deliveries);
@@ -96,6 +97,7 @@ impl Driver {
                         }
                     }
                     if let Some(sender) = self.sender(link).cloned() {
+                        self.trace_settled(link, &sender);
                         let outcomes = self.tap.as_ref().map(|_| sender.read(&self.outcomes));
                         sender.settled(&mut self.outcomes);
                         if let Some(outcomes) = outcomes {
@@ -133,6 +135,7 @@ impl Driver {
                 settled,
                 settled_bytes,
             } => {
+                self.trace_written(link, settled);
                 if let Some(sender) = self.sender(link) {
                     sender.transmitted(count, settled, settled_bytes);
                     self.notice(|| Notice::Sent(sender.clone()));
@@ -143,6 +146,13 @@ impl Driver {
                 credit,
                 drain,
             } => {
+                if drain
+                    && let Some(entry) = self.links.get(&link)
+                    && let LinkShared::Sender(sender) = &entry.shared
+                    && !sender.is_draining()
+                {
+                    spans::drain_asked(&entry.span, credit);
+                }
                 if let Some(sender) = self.sender(link) {
                     sender.set_credit(credit, drain);
                     self.notice(|| Notice::Flow {
@@ -158,8 +168,10 @@ impl Driver {
                 }
             }
             Event::Settled { link, seq, state } => {
-                if let Some(sender) = self.sender(link) {
-                    sender.settled(&mut vec![(seq, state)]);
+                if let Some(sender) = self.sender(link).cloned() {
+                    self.outcomes.push((seq, state));
+                    self.trace_settled(link, &sender);
+                    sender.settled(&mut self.outcomes);
                 }
             }
             Event::Updated { link, seq, state } => {
@@ -170,6 +182,7 @@ impl Driver {
                 }
             }
             Event::DeliverySettled { link, id, state } => {
+                self.trace_sender_settled(link, id);
                 if let Some(receiver) = self.receiver(link) {
                     receiver.sender_settled(id, state.clone());
                     let link = receiver.clone();
@@ -197,6 +210,12 @@ impl Driver {
                 payload,
                 end,
             } => {
+                if let Some(head) = &first {
+                    self.trace_begun(link, head);
+                }
+                if end == Some(StreamEnd::Aborted) {
+                    self.trace_aborted(link);
+                }
                 if let Some(entry) = self.links.get_mut(&link)
                     && let LinkShared::Receiver(receiver) = &entry.shared
                 {
@@ -212,6 +231,7 @@ impl Driver {
                 }
             }
             Event::Unknown { link, seq } => {
+                self.trace_end(link, seq, "unknown");
                 if let Some(sender) = self.sender(link) {
                     sender.unknown(seq);
                 }
@@ -233,12 +253,16 @@ impl Driver {
                 progress,
             } => self.round_over(link, told, resumes, progress),
             Event::Resumed { link, tag, id } => {
+                if let Some(id) = id {
+                    self.trace_taken_up(link, id, &tag);
+                }
                 if let Some(receiver) = self.receiver(link) {
                     receiver.resumed(&tag, id);
                 }
             }
             Event::Drained { link } => {
                 if let Some(entry) = self.links.get_mut(&link) {
+                    spans::drained(&entry.span);
                     for reply in entry.drained.drain(..) {
                         let _ = reply.send(Ok(()));
                     }
@@ -271,13 +295,17 @@ impl Driver {
                         session: shared.clone(),
                         by_peer: true,
                     });
+                    let span = spans::session(&self.span, self.engine.channel(session), true);
+                    spans::begun(&span);
                     let entry = SessionEntry {
                         shared,
+                        span,
                         begun: None,
                         ended: Vec::new(),
                     };
                     self.sessions.insert(session, entry);
                 } else if let Some(entry) = self.sessions.get_mut(&session) {
+                    spans::begun(&entry.span);
                     entry.shared.begun(begin);
                     answer(entry.begun.take(), Ok(()));
                     let session = entry.shared.clone();
@@ -298,6 +326,9 @@ impl Driver {
                     if is_refusal(&open) {
                         self.opened = Some(opened);
                     } else {
+                        spans::opened(&self.span, &open);
+                        // Nothing is left to be done by who authenticates.
+                        self.sasl = None;
                         self.notice(|| Notice::Opened(open.clone()));
                         let identity = self.identity.clone();
                         let _ = opened.send(Ok(Opened { open, identity }));
@@ -324,7 +355,7 @@ impl Driver {
                 }
             }
             Event::Violated(violation) => {
-                tracing::warn!(%violation, "the peer broke the protocol");
+                spans::violated(&self.span, &violation);
                 let deadline = tokio::time::Instant::now().into_std() + self.close_deadline;
                 self.give_up.get_or_insert(deadline);
                 self.set_failure_reason(Error::violation(&violation));

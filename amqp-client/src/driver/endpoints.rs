@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use amqp_types::transport::{self, Attach, ErrorCondition, Role};
+use tracing::Span;
 
 use super::commands::answer;
-use super::{Driver, LinkEntry, LinkShared, MAX_MESSAGE_SIZE, Notice, Offer};
+use super::{Driver, LinkEntry, LinkShared, MAX_MESSAGE_SIZE, Notice, Offer, spans};
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::proto::{Key, LinkKey};
 
@@ -31,6 +32,7 @@ impl Driver {
             .again
             .as_mut()
             .is_some_and(|again| std::mem::take(&mut again.turning));
+        spans::attached(&entry.span, &attach, entry.again.is_some());
         entry.shared.attached(Arc::new((*attach).clone()));
         let shared = entry.shared.clone();
         if let Some(reply) = entry.attached.take()
@@ -45,6 +47,12 @@ impl Driver {
         }
     }
 
+    /// The span of a link in a session.
+    pub(super) fn link_span(&self, session: Option<Key>, ours: &Attach, by_peer: bool) -> Span {
+        let session = session.and_then(|session| self.sessions.get(&session));
+        spans::link(session.map(|entry| &entry.span), &self.span, ours, by_peer)
+    }
+
     pub(super) fn link_offered(&mut self, link: LinkKey, attach: Box<Attach>) {
         let session = self
             .sessions
@@ -57,24 +65,17 @@ impl Driver {
             return;
         };
         // A placeholder until the application answers: the link has to be known for its detach.
+        let ours = mirror(&attach);
+        let span = self.link_span(Some(link.session), &ours, true);
         let shared = LinkShared::Receiver(super::ReceiverShared::new(
             self.shared.clone(),
             super::Template {
-                attach: mirror(&attach),
+                attach: ours,
                 resumable: false,
             },
             0,
         ));
-        let entry = LinkEntry {
-            shared,
-            attached: None,
-            detached: Vec::new(),
-            closing: false,
-            stream: None,
-            drained: Vec::new(),
-            again: None,
-        };
-        self.links.insert(link, entry);
+        self.links.insert(link, LinkEntry::new(shared, span));
         let offer = Offer {
             link,
             session,
@@ -97,6 +98,7 @@ impl Driver {
         error: Option<Box<transport::Error>>,
         by_peer: bool,
     ) {
+        self.trace_detached(link);
         let Some(entry) = self.links.remove(&link) else {
             return;
         };
@@ -108,6 +110,7 @@ impl Driver {
         let turning = entry.again.as_ref().is_some_and(|again| again.turning);
         if turning && local && !closed && !entry.closing && entry.detached.is_empty() {
             // [LNK-64]
+            spans::turned(&entry.span);
             entry.shared.turn();
             self.suspended.insert(link, entry.shared.clone());
             if let Some(again) = entry.again {
@@ -138,6 +141,13 @@ impl Driver {
             )
         }
         .link_closed(closed);
+        spans::detached(
+            &entry.span,
+            entry.attached.is_none(),
+            closed,
+            by_peer,
+            &reason,
+        );
         // What is left of a link is kept when only the link is gone, not its terminus; an attach
         // that was refused leaves things as they were.
         let attaching = entry.attached.is_some() || (turning && !entry.closing);
@@ -203,6 +213,7 @@ impl Driver {
                 )
             }
         };
+        spans::ended(&entry.span, &reason, by_peer);
         entry.shared.finish(reason.clone());
         self.notice(|| Notice::SessionEnded {
             session: entry.shared.clone(),
@@ -229,6 +240,7 @@ impl Driver {
             .copied()
             .collect();
         for link in gone {
+            self.trace_detached(link);
             if let Some(entry) = self.links.remove(&link) {
                 entry.shared.finish(&reason, false);
                 if let Some(reply) = entry.attached {

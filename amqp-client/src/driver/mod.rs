@@ -27,6 +27,7 @@ mod report;
 mod rounds;
 mod sender;
 mod session;
+mod spans;
 mod stats;
 mod stream;
 mod streamed;
@@ -45,6 +46,7 @@ use std::time::{Duration, Instant};
 use amqp_types::transport::Attach;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Sleep;
+use tracing::Span;
 
 pub(crate) use command::{
     AttachOrder, Command, ConnectionShared, LinkShared, Reply, SaslAnswer, SaslStep, reply,
@@ -60,6 +62,8 @@ pub(crate) use report::Report;
 use rounds::Again;
 pub(crate) use sender::{Refusal, Room, SendOptions, SenderShared, Ticket};
 pub(crate) use session::SessionShared;
+use spans::DeliverySpans;
+pub(crate) use spans::{connection as connection_span, next_number};
 pub use stats::ConnectionStats;
 pub(crate) use stream::PartReader;
 use stream::PartWriter;
@@ -105,6 +109,9 @@ pub(crate) struct Setup {
     pub(crate) sasl: Option<mpsc::UnboundedSender<SaslStep>>,
     /// Told how far the connection has come.
     pub(crate) phase: watch::Sender<Phase>,
+    /// The connection's number and its span.
+    pub(crate) number: u64,
+    pub(crate) span: Span,
 }
 
 /// The task of one connection.
@@ -128,6 +135,9 @@ pub(crate) struct Driver {
     phase: watch::Sender<Phase>,
     /// Who is told everything, where somebody asked for that.
     tap: Option<Tap>,
+    /// What a subscriber sees of the connection and of its deliveries.
+    span: Span,
+    delivery_spans: DeliverySpans,
 
     sessions: HashMap<Key, SessionEntry>,
     links: HashMap<LinkKey, LinkEntry>,
@@ -145,12 +155,14 @@ pub(crate) struct Driver {
 
 struct SessionEntry {
     shared: Arc<SessionShared>,
+    span: Span,
     begun: Option<Reply<()>>,
     ended: Vec<Reply<()>>,
 }
 
 struct LinkEntry {
     shared: LinkShared,
+    span: Span,
     /// Whoever waits for the answer to our attach.
     attached: Option<Reply<Box<Attach>>>,
     detached: Vec<Reply<()>>,
@@ -164,10 +176,25 @@ struct LinkEntry {
     again: Option<Again>,
 }
 
+impl LinkEntry {
+    fn new(shared: LinkShared, span: Span) -> Self {
+        Self {
+            shared,
+            span,
+            attached: None,
+            detached: Vec::new(),
+            closing: false,
+            stream: None,
+            drained: Vec::new(),
+            again: None,
+        }
+    }
+}
+
 impl Driver {
     pub(crate) fn new(setup: Setup) -> Self {
         Self {
-            wire: Wire::new(setup.stream),
+            wire: Wire::new(setup.stream, setup.number),
             engine: setup.engine,
             shared: setup.shared,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
@@ -182,6 +209,8 @@ impl Driver {
             sasl: setup.sasl,
             phase: setup.phase,
             tap: None,
+            span: setup.span,
+            delivery_spans: DeliverySpans::default(),
             sessions: HashMap::new(),
             links: HashMap::new(),
             suspended: HashMap::new(),
@@ -337,11 +366,13 @@ impl Driver {
         let error = failure
             .clone()
             .unwrap_or_else(|| Error::closed_locally(ErrorScope::Connection));
+        spans::closed(&self.span, self.opened.is_none(), failure.as_ref());
         if let Some(opened) = self.opened.take() {
             let _ = opened.send(Err(error.clone()));
         }
         let over = failure.clone();
         let left = self.shared.finish(failure);
+        self.trace_over();
         for (_, entry) in self.links.drain() {
             entry.shared.finish(&error, false);
         }

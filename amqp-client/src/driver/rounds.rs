@@ -4,7 +4,7 @@
 //! handles see nothing of it but that new messages wait. When a round is over the engine says. Sections
 //! 2.6.13, 2.7.3. [LNK-64]
 
-use super::{Driver, LinkEntry, LinkShared};
+use super::{Driver, LinkEntry, LinkShared, spans};
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::proto::{LinkConfig, LinkKey, Resume};
 use amqp_types::transport::{self, ErrorCondition};
@@ -82,7 +82,10 @@ impl Driver {
             "the unsettled deliveries can not be sorted out in frames of this size",
         );
         shared.finish(&error, false);
-        self.links.remove(&link);
+        self.trace_detached(link);
+        if let Some(entry) = self.links.remove(&link) {
+            spans::detached(&entry.span, true, false, false, &error);
+        }
         let told = transport::Error::new(ErrorCondition::FrameSizeTooSmall);
         self.engine.detach(link, false, Some(Box::new(told)));
     }
@@ -103,19 +106,17 @@ impl Driver {
             ..again.config.clone()
         };
         self.leaves(&shared, former.session);
+        let span = self.link_span(Some(former.session), &attach, false);
+        let resume = spans::resumed(&config);
         let Some(key) = self.engine.attach(former.session, attach, config) else {
             return shared.finish(&Error::closed_locally(ErrorScope::Session), false);
         };
         shared.attach(key);
         let entry = LinkEntry {
-            shared,
-            attached: None,
-            detached: Vec::new(),
-            closing: false,
-            stream: None,
-            drained: Vec::new(),
             again: Some(again),
+            ..LinkEntry::new(shared, span)
         };
         self.links.insert(key, entry);
+        self.trace_resumed(key, resume.as_ref());
     }
 }

@@ -43,7 +43,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: BoxedStream) -> Self {
+    pub(super) fn new(stream: BoxedStream, number: u64) -> Self {
         Self {
             stream,
             input: BytesMut::new(),
@@ -53,7 +53,7 @@ impl Wire {
             octets_in: 0,
             octets_out: 0,
             eof: false,
-            frames: FrameTrace::when_wanted(),
+            frames: FrameTrace::when_wanted(number),
         }
     }
 

@@ -15,13 +15,9 @@ mod scan;
 use std::fmt::Write;
 use std::io::IoSlice;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use print::Secrets;
 use scan::{Piece, Scanner};
-
-/// How connections are told apart, in the order in which they came to be.
-static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// The watch over one connection.
 #[derive(Debug)]
@@ -39,19 +35,19 @@ struct Direction {
 }
 
 impl FrameTrace {
-    /// The watch over a new connection, where somebody wants it.
-    pub(crate) fn when_wanted() -> Option<Box<Self>> {
-        (by_environment() || by_subscriber()).then(|| Box::new(Self::new()))
+    /// The watch over a new connection, where somebody wants it. By its number it is told from others.
+    pub(crate) fn when_wanted(number: u64) -> Option<Box<Self>> {
+        (by_environment() || by_subscriber()).then(|| Box::new(Self::new(number)))
     }
 
-    fn new() -> Self {
+    fn new(number: u64) -> Self {
         let direction = |arrow| Direction {
             arrow,
             scanner: Scanner::default(),
             secrets: Secrets::default(),
         };
         Self {
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            number,
             sent: direction("->"),
             received: direction("<-"),
         }
@@ -173,7 +169,7 @@ mod tests {
     }
 
     fn lines(octets: &[u8]) -> Vec<String> {
-        let mut trace = FrameTrace::new();
+        let mut trace = FrameTrace::new(1);
         let mut lines = Vec::new();
         trace.sent.feed(1, b"AMQP\0\x01\0\0", &mut |_: &str| {});
         trace

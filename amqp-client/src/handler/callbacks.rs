@@ -174,7 +174,7 @@ pub trait MessagingHandler: Send + 'static {
 
     /// The session ends with an error; `on_session_closed` follows. By default the connection is closed.
     fn on_session_error(&mut self, event: &SessionEvent) -> HandlerResult {
-        tracing::error!(error = ?event.error(), "a session ended with an error");
+        tracing::error!(target: "amqp_client::handler", error = ?event.error(), "a session ended with an error");
         event.connection().close();
         Ok(())
     }
@@ -214,7 +214,7 @@ pub trait MessagingHandler: Send + 'static {
     /// The link is refused or ends with an error; `on_link_closed` follows. By default the connection
     /// is closed.
     fn on_link_error(&mut self, event: &LinkEvent) -> HandlerResult {
-        tracing::error!(error = ?event.error(), "a link ended with an error");
+        tracing::error!(target: "amqp_client::handler", error = ?event.error(), "a link ended with an error");
         event.connection().close();
         Ok(())
     }
@@ -292,7 +292,7 @@ pub trait MessagingHandler: Send + 'static {
     /// A connection has failed, and neither `on_connection_error` nor `on_transport_error` was
     /// written. Writes to the log by default.
     fn on_error(&mut self, event: &ConnectionEvent) -> HandlerResult {
-        tracing::error!(error = ?event.error(), "a connection failed");
+        tracing::error!(target: "amqp_client::handler", error = ?event.error(), "a connection failed");
         Ok(())
     }
 }

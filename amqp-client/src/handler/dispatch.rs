@@ -222,7 +222,7 @@ impl<H: MessagingHandler> Dispatcher<H> {
         };
         match connection {
             Some(connection) => {
-                tracing::error!(error = what, "a handler failed; its connection is closed");
+                tracing::error!(target: "amqp_client::handler", error = what, "a handler failed; its connection is closed");
                 connection.set_failed();
                 let mut error = transport::Error::new(ErrorCondition::InternalError);
                 error.description = Some(format!("the handler failed: {what}").into());

@@ -28,7 +28,7 @@ pub(super) async fn connect_any<T, F: Future<Output = Result<T, Error>>>(
                 Ok(connection) => return Ok(connection),
                 Err(error) => error,
             };
-            tracing::debug!(%address, attempt, %error, "not connected");
+            tracing::debug!(target: "amqp_client::connection", %address, attempt, %error, "not connected");
             if is_final(&error, options) {
                 return Err(error);
             }
@@ -42,7 +42,7 @@ pub(super) async fn connect_any<T, F: Future<Output = Result<T, Error>>>(
         let Some(delay) = backoff.and_then(|backoff| backoff.delay(attempt)) else {
             return Err(failure);
         };
-        tracing::debug!(attempt, ?delay, "connecting is tried again");
+        tracing::debug!(target: "amqp_client::connection", attempt, ?delay, "connecting is tried again");
         tokio::time::sleep(delay).await;
         addresses = again;
     }

@@ -85,7 +85,7 @@ impl Authenticator {
         shared: Arc<ConnectionShared>,
     ) {
         if let Some((name, _)) = &self.begun {
-            tracing::debug!(mechanism = name.as_str(), "authenticating");
+            tracing::debug!(target: "amqp_client::connection", mechanism = name.as_str(), "authenticating");
         }
         while let Some(step) = steps.recv().await {
             // A connection that is over waits for no token.
@@ -103,7 +103,7 @@ impl Authenticator {
         match step {
             SaslStep::Offer(offered) => {
                 let mechanism = self.policy.choose(&self.context(&offered))?;
-                tracing::debug!(mechanism = mechanism.name().as_str(), "authenticating");
+                tracing::debug!(target: "amqp_client::connection", mechanism = mechanism.name().as_str(), "authenticating");
                 let init = self.begin(&*mechanism, &offered).await?;
                 Ok(SaslAnswer::Init(init))
             }

@@ -5,8 +5,10 @@
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 
+use amqp_types::Str;
 use amqp_types::transport::{self, Open};
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Instrument;
 
 use super::options::{ReceiverOptions, SenderOptions, SessionOptions};
 use super::receiver::Receiver;
@@ -15,7 +17,7 @@ use super::session::{Session, SessionInner};
 use crate::deadlines::Deadlines;
 use crate::driver::{
     Command, ConnectionShared, ConnectionStats, Driver, LinkNames, Named, Offer, Offers, Peer,
-    Phase, SaslStep, SessionShared, Setup, reply, reply_within,
+    Phase, SaslStep, SessionShared, Setup, connection_span, next_number, reply, reply_within,
 };
 use crate::error::{Error, ErrorScope};
 use crate::proto::{Connection as Engine, SessionConfig};
@@ -69,6 +71,8 @@ pub(crate) type Beside = Box<
 pub(crate) struct Starting {
     pub(crate) stream: BoxedStream,
     pub(crate) engine: Engine,
+    /// Who we are.
+    pub(crate) container: Str,
     pub(crate) security: Security,
     pub(crate) deadlines: Deadlines,
     /// Who authenticates, or judges, where the SASL layer is there.
@@ -89,6 +93,7 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
     let Starting {
         stream,
         engine,
+        container,
         security,
         deadlines,
         sasl,
@@ -106,9 +111,11 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
         Some(_) => Phase::Sasl,
         None => Phase::Open,
     });
+    let number = next_number();
+    let span = connection_span(number, listens, &container, address.as_ref());
     let sasl = sasl.map(|beside| {
         let (sender, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(beside(receiver, shared.clone()));
+        tokio::spawn(beside(receiver, shared.clone()).instrument(span.clone()));
         sender
     });
     let default = SessionShared::new(shared.clone());
@@ -131,8 +138,10 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
         offers: offers.clone(),
         sasl,
         phase,
+        number,
+        span: span.clone(),
     });
-    let guard = AbortOnDrop(Some(tokio::spawn(driver)));
+    let guard = AbortOnDrop(Some(tokio::spawn(driver.instrument(span))));
     let opened = in_time(open, phases, &deadlines)
         .await?
         .unwrap_or_else(|_| Err(shared.over_error()))?;

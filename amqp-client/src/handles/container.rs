@@ -170,6 +170,7 @@ impl Container {
         start(Starting {
             stream,
             engine,
+            container: self.id.clone(),
             security,
             deadlines: options.deadlines,
             sasl: authenticator.map(|authenticator| -> Beside {

@@ -183,6 +183,7 @@ impl Container {
         start(Starting {
             stream,
             engine,
+            container: self.id().to_owned().into(),
             security,
             deadlines,
             sasl: Some(Box::new(move |steps, shared| {
@@ -214,7 +215,7 @@ async fn accept_all(
         let stream = match socket.accept().await {
             Ok(stream) => stream,
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(target: "amqp_client::listener", %error, "a connection could not be accepted");
                 // Out of descriptors, for example: others may close theirs meanwhile.
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 continue;
@@ -230,7 +231,9 @@ async fn accept_all(
             };
             match accepted.await {
                 Ok(connection) => drop(permit.send(connection)),
-                Err(error) => tracing::debug!(%error, "a connection was not opened"),
+                Err(error) => {
+                    tracing::info!(target: "amqp_client::listener", %error, "a connection was not opened")
+                }
             }
         });
     }

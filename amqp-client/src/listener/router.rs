@@ -182,7 +182,9 @@ impl Router {
         let options = ReceiverOptions::new().prefetch(ahead);
         match link.accept_receiver(options) {
             Ok(receiver) => drop(tokio::spawn(self.clone().receive(receiver, address, route))),
-            Err(error) => tracing::debug!(%error, "a link was not accepted"),
+            Err(error) => {
+                tracing::debug!(target: "amqp_client::listener", %error, "a link was not accepted")
+            }
         }
     }
 

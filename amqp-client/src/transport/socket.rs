@@ -122,7 +122,7 @@ impl UnixSocket {
 impl Drop for UnixSocket {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.path) {
-            tracing::debug!(%error, "the file of a Unix socket stays");
+            tracing::debug!(target: "amqp_client::listener", %error, "the file of a Unix socket stays");
         }
     }
 }
