@@ -79,9 +79,18 @@ impl<T> Ring<T> {
         mut f: impl FnMut(u32, &mut T) -> bool,
     ) {
         let span = last.wrapping_sub(first);
-        let mut at = self.lower_bound(first, span);
+        // Half of all ids and more: what is held may lie at both ends of that, with a gap between.
+        let wide = span > i32::MAX as u32;
+        let mut at = match wide {
+            true => 0,
+            false => self.lower_bound(first, span),
+        };
         while let Some((id, slot)) = self.entries.get_mut(at) {
             if id.wrapping_sub(first) > span {
+                if wide {
+                    at += 1;
+                    continue;
+                }
                 break;
             }
             if let Some(value) = slot
@@ -237,6 +246,22 @@ mod tests {
         });
         assert_eq!(seen, 3);
         assert_eq!(held.len(), 0);
+    }
+
+    #[test]
+    fn a_range_of_more_than_half_of_all_ids_reaches_both_ends_of_what_is_held() {
+        // tests: [PRF-20] [PRF-21]
+        let mut held = ring(&[0x8000_0000, 0x8000_0020, 0x9000_0000, 0x9000_0001]);
+        let mut seen = Vec::new();
+        held.drain_range(0x9000_0000, 0x8000_0010, |id, _| {
+            seen.push(id);
+            true
+        });
+        assert_eq!(seen, [0x8000_0000, 0x9000_0000, 0x9000_0001]);
+        assert_eq!(
+            held.iter().map(|(id, _)| id).collect::<Vec<_>>(),
+            [0x8000_0020]
+        );
     }
 
     #[test]
