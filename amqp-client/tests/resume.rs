@@ -1,12 +1,16 @@
 //! Links that are attached again: after a detach, and on another connection after a loss.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
 use amqp_client::listener::{AcceptOptions, Access, IncomingLink, Link};
 use amqp_client::types::messaging::Outcome;
 use amqp_client::types::transport::Role;
 use amqp_client::{
-    Body, Connection, ConnectionOptions, Container, Message, Receiver, ReceiverOptions, Sender,
-    SenderOptions, SessionOptions, Value,
+    Body, Connection, ConnectionOptions, Container, Message, Receiver, ReceiverOptions,
+    SendSettings, Sender, SenderOptions, SessionOptions, Value,
 };
+use futures_util::FutureExt;
 
 /// A client and a listener that are connected to each other.
 async fn pair() -> (Connection, Connection) {
@@ -356,6 +360,113 @@ async fn a_receiver_with_more_unsettled_deliveries_than_an_attach_holds_resumes(
     client.close().await.expect("closed");
     let rounds = rounds.await.expect("it ends with the connection");
     assert!((3..60).contains(&rounds), "{rounds}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn settled_messages_wait_until_the_unsettled_ones_are_sorted_out() {
+    // tests: [LNK-64]
+    const MANY: u32 = 200;
+    let (client, listener) = narrow_pair().await;
+    let options = ReceiverOptions::new().name("link").resumable();
+    let (receiver, link) = tokio::join!(client.create_receiver_with("q", options), async {
+        accept(listener.next_link().await.expect("a link"))
+    });
+    let receiver = receiver.expect("attached");
+    let Link::Sender(sender) = link else {
+        panic!("the peer receives")
+    };
+    for n in 0..MANY {
+        drop(sender.enqueue(message(n)).await.expect("room"));
+    }
+    let mut held = Vec::new();
+    for _ in 0..MANY {
+        held.push(receiver.recv().await.expect("a delivery"));
+    }
+    receiver.detach().await.expect("detached");
+    let session = client.create_session(SessionOptions::new()).await;
+    let session = session.expect("a session");
+    let theirs = sender.clone();
+    let numbers = AtomicU32::new(MANY);
+    let receipts = Arc::new(Mutex::new(Vec::new()));
+    let written = receipts.clone();
+    let rounds = again_and_again(&listener, move |link| {
+        link.resume_sender(&theirs, false)
+            .expect("it can be resumed");
+        // While the link carries nothing new.
+        let n = numbers.fetch_add(1, Ordering::Relaxed);
+        let settled = SendSettings::default().settled(true);
+        let receipt = theirs.enqueue_with(message(n), settled).now_or_never();
+        let receipt = receipt.expect("at once").expect("room");
+        written.lock().expect("no panic").push(receipt);
+    });
+    receiver.resume(&session).await.expect("resumed");
+    for delivery in held.iter().rev() {
+        tokio::task::yield_now().await;
+        delivery.accept();
+    }
+    let mut came = MANY;
+    while !receipts.lock().expect("no panic").is_empty() || came == MANY {
+        let delivery = receiver.recv().await.expect("a delivery");
+        assert_eq!(number(&delivery), came, "in their order, none is lost");
+        came += 1;
+        let receipt = receipts.lock().expect("no panic").remove(0);
+        assert!(matches!(receipt.await, Ok(Outcome::Accepted(_))));
+    }
+    assert!(sender.credit() > 0);
+    client.close().await.expect("closed");
+    let rounds = rounds.await.expect("it ends with the connection") as u32;
+    assert_eq!(came, MANY + rounds);
+    assert!(rounds >= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_link_has_not_written_goes_out_in_the_next_attachment() {
+    // tests: [LNK-58] [RES-01]
+    let (client, listener) = pair().await;
+    let (sender, receiver) = sending(&client, &listener).await;
+    receiver.set_credit(0);
+    while sender.credit() > 0 {
+        let changed = sender.flow_changed(sender.credit(), false).await;
+        changed.expect("it is attached");
+    }
+    // Settled and unsettled, before and after the detach: none has credit.
+    let settings = |n: u32| SendSettings::default().settled(n.is_multiple_of(2));
+    let mut receipts = Vec::new();
+    for n in 1..5 {
+        receipts.push(
+            sender
+                .enqueue_with(message(n), settings(n))
+                .await
+                .expect("room"),
+        );
+    }
+    receiver.detach().await.expect("detached");
+    while sender.error().is_none() {
+        tokio::task::yield_now().await;
+    }
+    for n in 5..9 {
+        receipts.push(
+            sender
+                .enqueue_with(message(n), settings(n))
+                .await
+                .expect("room"),
+        );
+    }
+    again(&sender, &receiver, &client, &listener).await;
+    receiver.set_credit(20);
+    let mut came = Vec::new();
+    for _ in 1..9 {
+        let delivery = receiver.recv().await.expect("a delivery");
+        came.push(number(&delivery));
+        delivery.accept();
+    }
+    came.sort_unstable();
+    assert_eq!(came, (1..9).collect::<Vec<_>>(), "each of them, and once");
+    for receipt in receipts {
+        assert!(matches!(receipt.await, Ok(Outcome::Accepted(_))));
+    }
+    sender.flush().await.expect("nothing waits");
+    assert!(sender.wait_credit().await.expect("it is attached") > 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 //! Decides what the engine's events mean to whoever waits for them. The users' side is
 //! [`super::sender`]. Sections 2.6.12, 2.6.13.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -98,6 +98,8 @@ impl SenderShared {
             state.credit = state.credit.saturating_sub(count);
             state.messages = state.messages.saturating_sub(settled as usize);
             state.bytes = state.bytes.saturating_sub(settled_bytes);
+            let sent = state.unsent.len().min(settled as usize);
+            state.unsent.drain(..sent);
             if !state.flushed.is_empty() {
                 let transmitted = state.transmitted;
                 state.flushed.retain(|(ordinal, waker)| {
@@ -221,6 +223,11 @@ impl SenderShared {
             state.chunk = BytesMut::new();
             state.note_reached();
             if self.template.resumable && !for_good {
+                // Nobody has seen anything of them, so that they can not arrive twice.
+                let all = state.unsent.len();
+                state.unsent.retain(|message| !message.stream);
+                state.messages = state.messages.saturating_sub(all - state.unsent.len());
+                state.outbox = state.unsent.iter().cloned().collect();
                 state.status = Status::Suspended(error.clone());
                 state.detached = last.or(state.detached);
                 // Streamed messages are not kept: their outcome can not be learnt any more.
@@ -249,6 +256,7 @@ impl SenderShared {
             } else {
                 state.status = Status::Over(error.clone());
                 state.kept = Ring::default();
+                state.unsent = VecDeque::new();
                 state.tags = Default::default();
                 state.updates = HashMap::new();
                 state.receipts.drain_range(0, u32::MAX, |_, slot| {
@@ -276,6 +284,13 @@ impl SenderState {
     /// A message is settled: its tag is free, and its outcome is the last that is said of it.
     fn forget(&mut self, seq: u64) {
         self.tags.release(seq);
+        // A stream that was given up before anything of it was written.
+        if let Ok(at) = self
+            .unsent
+            .binary_search_by_key(&seq, |message| message.seq)
+        {
+            self.unsent.remove(at);
+        }
         if !self.updates.is_empty() {
             self.updates.remove(&seq);
         }
@@ -290,7 +305,7 @@ impl SenderState {
         let boundary = if waiting <= new {
             self.next_seq - waiting
         } else {
-            waiting -= new;
+            waiting = (waiting - new).saturating_sub(self.carried);
             let sent = (self.resumed.len() as u64).saturating_sub(waiting) as usize;
             self.resumed.get(sent).copied().unwrap_or(first_new)
         };

@@ -4,7 +4,7 @@
 //! without an allocation for each. What can be waited for is in
 //! `waits`; credit and windows are the engine's. Sections 2.6.7, 2.6.12.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -51,10 +51,15 @@ pub(super) struct SenderState {
     pub(super) connection: Arc<ConnectionShared>,
     /// Copies of what is unsettled, by number, where the link can be resumed.
     pub(super) kept: Ring<Outgoing>,
+    /// Settled messages whose first transfer has not been written, oldest first, where the link can be
+    /// resumed: they go out in the next attachment.
+    pub(super) unsent: VecDeque<Outgoing>,
     /// Numbers below this may have reached the receiver; those that were handed over again at the
     /// last resumption, oldest first.
     pub(super) reached: u64,
     pub(super) resumed: Vec<u64>,
+    /// How many settled messages older than the last of those were handed over with them.
+    pub(super) carried: u64,
     pub(super) key: Option<LinkKey>,
     /// The key of the last attachment, while the link is suspended.
     pub(super) detached: Option<LinkKey>,
@@ -150,8 +155,10 @@ impl SenderShared {
             state: Mutex::new(SenderState {
                 connection,
                 kept: Ring::default(),
+                unsent: VecDeque::new(),
                 reached: 0,
                 resumed: Vec::new(),
+                carried: 0,
                 key: None,
                 detached: None,
                 status: Status::Attaching,
@@ -251,6 +258,9 @@ impl SenderShared {
         };
         if self.template.resumable && !message.settled && !message.stream {
             state.kept.push(seq as u32, message.clone());
+        }
+        if self.template.resumable && message.settled {
+            state.unsent.push_back(message.clone());
         }
         // While the link is detached what is kept waits for it to be attached again.
         if !matches!(state.status, Status::Suspended(_)) || message.settled || message.stream {
@@ -406,7 +416,10 @@ impl SenderShared {
             .iter()
             .map(|delivery| delivery.message.seq)
             .collect();
-        state.transmitted = state.enqueued - unsettled.len() as u64;
+        let last = state.resumed.last().copied();
+        let older = |message: &&Outgoing| last.is_some_and(|last| message.seq < last);
+        state.carried = state.outbox.iter().filter(older).count() as u64;
+        state.transmitted = state.enqueued - (unsettled.len() + state.outbox.len()) as u64;
         let attach = Box::new(self.template.again(state.remote.as_ref()));
         Ok((
             attach,

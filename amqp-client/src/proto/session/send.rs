@@ -17,7 +17,17 @@ impl Session {
     /// Queues messages on a sending link.
     pub(crate) fn send(&mut self, key: Key, messages: impl IntoIterator<Item = Outgoing>) {
         if let Some(sender) = self.links.get_mut(key).and_then(Link::sender) {
-            sender.queue.extend(messages);
+            for message in messages {
+                // One that waited through an attachment may be older than what was handed over again.
+                let in_order = |last: &Outgoing| last.seq < message.seq;
+                match sender.queue.back().is_none_or(in_order) {
+                    true => sender.queue.push_back(message),
+                    false => {
+                        let at = sender.queue.partition_point(in_order);
+                        sender.queue.insert(at, message);
+                    }
+                }
+            }
             self.make_ready(key);
         }
     }

@@ -233,7 +233,8 @@ fn write_part(
 
 /// Counts a message whose first transfer has been written; neighbours share an event.
 fn note_sent(events: &mut VecDeque<Event>, name: LinkKey, message: &Outgoing) {
-    let (one, octets) = match message.settled {
+    // A delivery of an earlier attachment that is told as settled has its outcome by itself.
+    let (one, octets) = match message.settled && !message.is_resumed() {
         true => (1, message.payload.len()),
         false => (0, 0),
     };
