@@ -10,7 +10,9 @@ use amqp_client::types::{Symbol, Value};
 use bytes::BytesMut;
 
 use crate::support::frames::{AMQP, frame, raw_frame};
-use crate::support::{Peer, attach, begin, config, first_transfer, flow, hex, message, outgoing};
+use crate::support::{
+    Peer, assert_condition, attach, begin, config, first_transfer, flow, hex, message, outgoing,
+};
 
 fn no_violation(peer: &Peer) {
     assert_eq!(peer.count(|event| matches!(event, Event::Violated(_))), 0);
@@ -372,6 +374,16 @@ fn any_frame_restarts_the_timer() {
     }
     peer.quiet();
     no_violation(&peer);
+    // Half a frame does not.
+    let frame = raw_frame(0, 0, &[]);
+    peer.wait(Duration::from_secs(9));
+    peer.write(&frame[..frame.len() / 2]);
+    peer.wait(Duration::from_secs(1));
+    let close = peer.close();
+    assert_condition(
+        close.error.as_deref(),
+        &[ErrorCondition::ResourceLimitExceeded],
+    );
 }
 
 #[test]

@@ -461,3 +461,87 @@ fn a_mark_counts_sections_and_octets_of_the_encoded_message() {
         assert_eq!(sent, payload[at..]);
     }
 }
+
+#[test]
+fn a_delivery_of_which_the_source_has_an_outcome_is_told_once() {
+    // tests: [RES-11] [RES-12] [RES-13] [RES-14] [RES-15] [LNK-63]
+    let received = || DeliveryState::from(Received::new(1, 0));
+    // What the target says of it; whether it is told settled, or given up.
+    for (target, settled, aborted) in [
+        (Some(accepted()), true, false),
+        (Some(released()), false, false),
+        (Some(received()), false, true),
+        (None, false, true),
+    ] {
+        let known = unsettled(b"1", message("m"), Some(accepted()));
+        let mut peer = resumed(vec![known], &[(b"1", target)]);
+        let (transfer, payload) = peer.transfer_frame();
+        assert!(transfer.resume && !transfer.more && payload.is_empty());
+        assert_eq!(transfer.settled == Some(true), settled);
+        assert_eq!(transfer.aborted, aborted);
+        assert_eq!(transfer.state, (!aborted).then(accepted));
+        peer.quiet();
+    }
+    let known = unsettled(b"1", message("m"), Some(accepted()));
+    resumed(vec![known], &[]).quiet();
+}
+
+#[test]
+fn an_aborted_delivery_leaves_room_for_another() {
+    // tests: [LNK-30] [LNK-55]
+    let mut peer = receiving(attach("A", 0, Role::Sender));
+    for id in 0..5 {
+        peer.quiet();
+        peer.transfer(0, first_transfer_of_two(id), b"half");
+        let mut aborted = Transfer::new(Handle(0));
+        aborted.aborted = true;
+        peer.transfer(0, aborted, &[]);
+    }
+    // Half of the ten credits is used, and nothing is held for it.
+    let told = peer.flow();
+    assert_eq!(told.delivery_count.map(|count| count.0), Some(5));
+    assert_eq!(told.link_credit, Some(10));
+    assert!(peer.app.messages.is_empty());
+}
+
+fn first_transfer_of_two(id: u32) -> Transfer {
+    let mut first = first_transfer(0, id);
+    first.more = true;
+    first
+}
+
+#[test]
+fn a_message_of_just_the_largest_size_is_taken() {
+    // tests: [LNK-40]
+    for streaming in [false, true] {
+        let mut peer = Peer::begun(config());
+        peer.app.answers = false;
+        peer.send(0, attach("A", 0, Role::Sender));
+        let (link, mut answer) = match peer.app.events.last() {
+            Some(Event::LinkIncoming { link, attach }) => {
+                (*link, crate::support::app::answer_to(attach))
+            }
+            other => panic!("{other:?}"),
+        };
+        answer.max_message_size = Some(16);
+        let config = LinkConfig {
+            credit: Some(10),
+            streaming,
+            ..LinkConfig::default()
+        };
+        peer.engine.accept_link(link, Box::new(answer), config);
+        peer.turn();
+        peer.forget();
+        peer.transfer(0, first_transfer_of_two(0), &[0; 8]);
+        peer.transfer(0, Transfer::new(Handle(0)), &[0; 8]);
+        peer.skip_flows();
+        if !streaming {
+            peer.disposition();
+        }
+        peer.quiet();
+        peer.transfer(0, first_transfer_of_two(1), &[0; 16]);
+        peer.quiet();
+        peer.transfer(0, Transfer::new(Handle(0)), &[0; 1]);
+        peer.detached_with(&[ErrorCondition::MessageSizeExceeded]);
+    }
+}

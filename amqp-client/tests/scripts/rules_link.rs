@@ -474,3 +474,28 @@ fn a_size_of_nothing_is_no_limit() {
     peer.turn();
     peer.transfer_frame();
 }
+
+#[test]
+fn a_drain_gives_back_what_is_left_behind_the_messages_that_wait() {
+    // tests: [LNK-31] [LNK-24] [PRF-09]
+    let (mut peer, session) = client();
+    let link = peer.attached(session, "A", Role::Sender, 0);
+    for seq in 0..3 {
+        peer.send_message(link, seq, false);
+    }
+    peer.quiet();
+    for (count, credit, sent) in [(0, 2, 2), (2, 5, 1)] {
+        let mut drain = flow(Some(0));
+        drain.delivery_count = Some(SequenceNo(count));
+        drain.link_credit = Some(credit);
+        drain.drain = true;
+        peer.send(0, drain);
+        for _ in 0..sent {
+            peer.transfer_frame();
+        }
+        let told = peer.flow();
+        assert_eq!(told.delivery_count, Some(SequenceNo(count + credit)));
+        assert_eq!((told.link_credit, told.drain), (Some(0), true));
+        peer.quiet();
+    }
+}

@@ -3,9 +3,11 @@
 use amqp_client::proto::{Event, SessionConfig};
 use amqp_client::types::messaging::{Accepted, DeliveryState};
 use amqp_client::types::transport::{
-    Begin, End, ErrorCondition, Handle, Open, Role, SequenceNo, Transfer, TransferNumber,
+    Begin, Detach, End, ErrorCondition, Handle, Open, Role, SequenceNo, Transfer, TransferNumber,
 };
 
+use crate::support::app::answer_to;
+use crate::support::frames::frame;
 use crate::support::{Peer, attach, begin, config, first_transfer, flow, message};
 
 /// A session whose transfer-ids and delivery-ids wrap after two.
@@ -118,10 +120,15 @@ fn an_error_end_discards_until_the_partners_end() {
     peer.flow();
     peer.send(0, flow(Some(9)));
     peer.ended_with(&[ErrorCondition::UnattachedHandle]);
+    let before = peer.app.events.len();
     for id in 0..5 {
         peer.transfer(0, first_transfer(0, id), &message("m"));
     }
+    peer.send(0, attach("B", 1, Role::Receiver));
+    peer.grant(0, 7);
+    peer.send(0, Detach::new(Handle(0)));
     peer.quiet();
+    assert_eq!(peer.app.events.len(), before, "nothing of it is heard");
     peer.send(0, End::default());
     peer.quiet();
     assert!(peer.app.messages.is_empty());
@@ -452,4 +459,30 @@ fn the_answer_to_a_begin_may_come_on_any_channel() {
         peer.count(|event| matches!(event, Event::LinkAttached { .. })),
         1
     );
+}
+
+#[test]
+fn a_begin_that_crosses_the_own_close_is_followed_by_no_flow_that_does_not_know_it() {
+    // tests: [SES-28] [CON-61]
+    let mut peer = Peer::client_opened(config(), Open::new("peer"));
+    let begun = peer.engine.begin(SessionConfig::default());
+    let session = begun.expect("a channel is free");
+    peer.turn();
+    let (channel, _) = peer.begin();
+    let link = peer.attach_link(session, attach("A", 0, Role::Receiver));
+    let mine = peer.attach();
+    peer.engine.set_credit(link, 5);
+    peer.engine.close(None);
+    let mut answers = begin(0);
+    answers.remote_channel = Some(channel);
+    let mut octets = frame(0, &answers, &[]).to_vec();
+    let mut answer = answer_to(&mine);
+    answer.initial_delivery_count = Some(SequenceNo(0));
+    octets.extend_from_slice(&frame(0, &answer, &[]));
+    let mut echo = flow(None);
+    echo.echo = true;
+    octets.extend_from_slice(&frame(0, &echo, &[]));
+    peer.write(octets);
+    peer.close();
+    peer.quiet();
 }

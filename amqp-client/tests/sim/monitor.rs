@@ -49,8 +49,10 @@ struct Session {
     next_incoming_delivery: Option<u32>,
     handles: BTreeMap<u32, Link>,
     remote_handles: BTreeMap<u32, RemoteLink>,
-    /// Links that this end attached and detached, and whose answer has not come.
-    left: Vec<(String, Role)>,
+    /// Links that this end attached and detached under a handle, and whose answer has not come.
+    left: Vec<(String, Role, u32)>,
+    /// Links that the other end attached and detached before this end answered.
+    remote_left: Vec<(String, Role)>,
     /// Deliveries that were sent and not settled: their link's name and their tag.
     sent: BTreeMap<u32, (String, Vec<u8>)>,
 }
@@ -82,6 +84,8 @@ struct RemoteLink {
     role: Role,
     /// The handle of this end, as long as that is attached.
     partner: Partner,
+    /// The handle that this end has or had.
+    mine: Option<u32>,
     initial: Option<u32>,
     /// The delivery whose transfers have not all come.
     open: Option<u32>,
@@ -168,9 +172,14 @@ impl Monitor {
                     // A new attachment: what counts is what comes under it. [LNK-58]
                     session.sent.retain(|_, (of, _)| *of != name);
                 }
+                let asks = |left: &(String, Role)| left.0 == name && left.1 != attach.role;
+                let asked = session.remote_left.iter().position(asks);
                 let link = Link {
                     role: attach.role,
-                    partner: Partner::Awaited,
+                    partner: match asked.map(|at| session.remote_left.remove(at)) {
+                        Some(_) => Partner::Gone,
+                        None => Partner::Awaited,
+                    },
                     initial,
                     delivery_count: initial,
                     limit: None,
@@ -179,6 +188,12 @@ impl Monitor {
                     open: None,
                     name,
                 };
+                // A handle is free once both ends have detached. [LNK-23]
+                let handle = Some(attach.handle.0);
+                let mut detached = session.remote_handles.values().map(|link| link.mine);
+                let mut left = session.left.iter().map(|left| Some(left.2));
+                let busy = detached.any(|mine| mine == handle) || left.any(|mine| mine == handle);
+                assert!(!busy, "handle {} is not free", attach.handle.0);
                 let before = session.handles.insert(attach.handle.0, link);
                 assert!(before.is_none(), "handle {} is in use", attach.handle.0);
                 session.join();
@@ -196,7 +211,7 @@ impl Monitor {
                     remote.partner = Partner::Gone;
                 }
                 if gone.partner == Partner::Awaited {
-                    session.left.push((gone.name, gone.role));
+                    session.left.push((gone.name, gone.role, detach.handle.0));
                 }
             }
             Performative::Flow(flow) => session.sent_flow(&flow),
@@ -282,14 +297,16 @@ impl Monitor {
         match performative {
             Performative::Attach(attach) => {
                 let name = attach.name.to_string();
-                let answers = |(of, role): &(String, Role)| *of == name && *role != attach.role;
+                let answers = |left: &(String, Role, u32)| left.0 == name && left.1 != attach.role;
                 let left = session.left.iter().position(answers);
+                let left = left.map(|at| session.left.remove(at));
                 let end = RemoteLink {
                     role: attach.role,
-                    partner: match left.map(|at| session.left.remove(at)) {
+                    partner: match left {
                         Some(_) => Partner::Gone,
                         None => Partner::Awaited,
                     },
+                    mine: left.map(|left| left.2),
                     name,
                     initial: attach.initial_delivery_count.map(|n| n.0),
                     open: None,
@@ -299,11 +316,15 @@ impl Monitor {
             }
             Performative::Detach(detach) => {
                 let gone = session.remote_handles.remove(&detach.handle.0);
-                let partner = gone.map_or(Partner::Gone, |gone| gone.partner);
-                if let Partner::Attached(mine) = partner
-                    && let Some(link) = session.handles.get_mut(&mine)
-                {
-                    link.partner = Partner::Gone;
+                let gone = gone.expect("a detach of nothing");
+                match gone.partner {
+                    Partner::Attached(mine) => {
+                        if let Some(link) = session.handles.get_mut(&mine) {
+                            link.partner = Partner::Gone;
+                        }
+                    }
+                    Partner::Awaited => session.remote_left.push((gone.name, gone.role)),
+                    Partner::Gone => {}
                 }
             }
             Performative::Flow(flow) => session.received_flow(&flow),
@@ -334,6 +355,7 @@ impl Session {
                 }
                 (remote.partner, link.partner) =
                     (Partner::Attached(*mine), Partner::Attached(*theirs));
+                remote.mine = Some(*mine);
                 if link.role == Role::Receiver {
                     link.delivery_count = remote.initial;
                     link.initial = remote.initial;

@@ -245,9 +245,8 @@ impl Session {
         self.next_incoming_id = begin.next_outgoing_id.0;
         self.remote_outgoing_window = begin.outgoing_window;
         self.remote_handle_max = Some(begin.handle_max.0);
-        // What was pipelined before this begin counts against its window.
-        let pipelined = self.next_outgoing_id.wrapping_sub(self.initial_outgoing_id);
-        self.remote_incoming_window = begin.incoming_window.saturating_sub(pipelined);
+        // Nothing was sent before: there was no window.
+        self.remote_incoming_window = begin.incoming_window;
     }
 
     fn begin_frame(&self) -> Begin {
