@@ -51,8 +51,8 @@ struct Session {
     remote_handles: BTreeMap<u32, RemoteLink>,
     /// Links that this end attached and detached under a handle, and whose answer has not come.
     left: Vec<(String, Role, u32)>,
-    /// Links that the other end attached and detached before this end answered.
-    remote_left: Vec<(String, Role)>,
+    /// Links that the other end attached and detached, and that this end has not answered.
+    deserted: Vec<(String, Role)>,
     /// Deliveries that were sent and not settled: their link's name and their tag.
     sent: BTreeMap<u32, (String, Vec<u8>)>,
 }
@@ -168,15 +168,16 @@ impl Monitor {
                 // [LNK-13]: what a receiver says of it means nothing.
                 let initial = attach.initial_delivery_count.map(|n| n.0);
                 let initial = initial.filter(|_| attach.role == Role::Sender);
+                self.kept.remove(&name);
                 if attach.role == Role::Sender {
                     // A new attachment: what counts is what comes under it. [LNK-58]
                     session.sent.retain(|_, (of, _)| *of != name);
                 }
                 let asks = |left: &(String, Role)| left.0 == name && left.1 != attach.role;
-                let asked = session.remote_left.iter().position(asks);
+                let asked = session.deserted.iter().position(asks);
                 let link = Link {
                     role: attach.role,
-                    partner: match asked.map(|at| session.remote_left.remove(at)) {
+                    partner: match asked.map(|at| session.deserted.remove(at)) {
                         Some(_) => Partner::Gone,
                         None => Partner::Awaited,
                     },
@@ -323,7 +324,7 @@ impl Monitor {
                             link.partner = Partner::Gone;
                         }
                     }
-                    Partner::Awaited => session.remote_left.push((gone.name, gone.role)),
+                    Partner::Awaited => session.deserted.push((gone.name, gone.role)),
                     Partner::Gone => {}
                 }
             }
