@@ -33,7 +33,8 @@ pub struct Deadlines {
     pub connect: Duration,
     /// A proxy's answer.
     pub proxy: Duration,
-    /// The TLS handshake; on a listener also the octets by which a client says what it wants.
+    /// The TLS handshake. On a listener that has such layers also, before that and inside it, the
+    /// octets by which a client says what it wants.
     pub tls: Duration,
     /// The WebSocket handshake.
     pub websocket: Duration,

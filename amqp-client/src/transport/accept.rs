@@ -18,6 +18,12 @@ use crate::error::Error;
 /// The header that asks for the TLS layer. Section 5.2.
 const TLS_HEADER: &[u8; 8] = b"AMQP\x02\x01\x00\x00";
 
+/// What a client that says nothing is waited for.
+const FIRST: &str = "the first octets";
+
+/// How long a client that is turned away is listened to, and how many octets.
+const LINGER: (Duration, usize) = (Duration::from_secs(1), 64 * 1024);
+
 /// Which layers a listener has.
 #[derive(Clone, Debug, Default)]
 pub struct ListenOptions {
@@ -94,8 +100,7 @@ impl ListenOptions {
         if !self.has_tls() && !self.websocket {
             return Ok((stream, security));
         }
-        let layers = self.layers(stream, security);
-        let (stream, security, web) = in_time("tls", deadlines.tls, layers).await?;
+        let (stream, security, web) = self.layers(stream, security, deadlines.tls).await?;
         #[cfg(feature = "websocket")]
         if web {
             let upgraded = super::websocket::accept(stream);
@@ -112,16 +117,17 @@ impl ListenOptions {
         mut stream: BoxedStream,
         #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS is a feature"))]
         mut security: Security,
+        limit: Duration,
     ) -> Result<(BoxedStream, Security, bool), Error> {
         #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS is a feature"))]
-        let mut first = peek(&mut stream).await?;
+        let mut first = in_time(FIRST, limit, peek(&mut stream)).await?;
         if self.has_tls() {
             let hello = first.starts_with(&[0x16]);
             let asked = first[..] == TLS_HEADER[..];
             if !hello && !asked && !self.plain_too {
                 // [CON-08]
                 let _ = stream.write_all(TLS_HEADER).await;
-                let _ = stream.shutdown().await;
+                linger(stream).await;
                 return Err(Error::io(
                     "accept",
                     std::io::Error::other("the client does not speak TLS"),
@@ -138,19 +144,36 @@ impl ListenOptions {
                     }
                     false => Box::new(Rewind::new(first.freeze(), stream)),
                 };
-                let (secured, info) = tls.accept(rewound).await?;
+                let (secured, info) = in_time("tls", limit, tls.accept(rewound)).await?;
                 stream = secured;
                 security.tls = Some(info);
                 if !self.websocket {
                     return Ok((stream, security, false));
                 }
-                first = peek(&mut stream).await?;
+                first = in_time(FIRST, limit, peek(&mut stream)).await?;
             }
         }
         let web = self.websocket && first.starts_with(b"GET");
         let rewound: BoxedStream = Box::new(Rewind::new(first.freeze(), stream));
         Ok((rewound, security, web))
     }
+}
+
+/// Ends a stream so that what was said last arrives: a socket that is dropped with octets unread takes it
+/// back from who has not read it yet. [TLS-06]
+pub(super) async fn linger(mut stream: BoxedStream) {
+    let (limit, mut octets) = LINGER;
+    let drained = async {
+        let _ = stream.shutdown().await;
+        let mut nobodys = [0; 1024];
+        while let Ok(n @ 1..) = stream.read(&mut nobodys).await {
+            octets = octets.saturating_sub(n);
+            if octets == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(limit, drained).await;
 }
 
 /// The first octets: eight, or fewer of what is no AMQP header.

@@ -22,7 +22,7 @@ pub use accept::ListenOptions;
 pub use address::{Address, Scheme};
 pub use proxy::Proxy;
 #[cfg(feature = "tls")]
-pub use tls::{TlsAccept, TlsOptions};
+pub use tls::{TlsAccept, TlsOptions, TlsProvider};
 
 pub(crate) use connect::Dial;
 pub use security::{Certificate, Security, TlsInfo};

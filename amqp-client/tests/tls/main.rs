@@ -1,57 +1,15 @@
 //! TLS and WebSocket over loopback sockets: who is trusted, who is not, and what is agreed on.
 #![cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 
+mod authority;
+mod peers;
+
 use amqp_client::broker::Broker;
 use amqp_client::listener::Access;
 use amqp_client::sasl::Users;
 use amqp_client::transport::{ListenOptions, TlsAccept, TlsOptions};
 use amqp_client::{Connection, ConnectionOptions, Container, Error, ErrorKind, Message};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-
-/// An authority and what it signs.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-struct Signed {
-    chain: Vec<u8>,
-    key: Vec<u8>,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        // Two authorities of one name would be taken for each other, and a signature for broken.
-        let name = format!("authority {:?}", std::time::Instant::now());
-        params.distinguished_name.push(DnType::CommonName, name);
-        Self(CertifiedIssuer::self_signed(params, key).expect("an authority"))
-    }
-
-    fn pem(&self) -> Vec<u8> {
-        self.0.pem().into_bytes()
-    }
-
-    fn sign(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Signed {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
-        params.distinguished_name.push(DnType::CommonName, name);
-        change(&mut params);
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
-        Signed {
-            chain: certificate.pem().into_bytes(),
-            key: key.serialize_pem().into_bytes(),
-        }
-    }
-
-    fn server(&self, name: &str) -> TlsAccept {
-        let signed = self.sign(name, |_| {});
-        TlsAccept::pem(&signed.chain, &signed.key)
-    }
-
-    fn trusted(&self) -> TlsOptions {
-        TlsOptions::new().ca_pem(&self.pem())
-    }
-}
+use authority::{Authority, Signed};
 
 fn users() -> Access {
     Access::users(Users::new().user("u", "p").trust_common_names())

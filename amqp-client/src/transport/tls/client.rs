@@ -19,7 +19,7 @@ use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error as RustlsError, RootCertStore, SignatureScheme,
 };
 
-use super::{BINDING_LABEL, Pem, info, provider, refused, versions};
+use super::{BINDING_LABEL, Pem, TlsProvider, info, refused, versions};
 use crate::error::Error;
 use crate::transport::BoxedStream;
 use crate::transport::security::TlsInfo;
@@ -34,6 +34,7 @@ const TLS_HEADER: &[u8; 8] = b"AMQP\x02\x01\x00\x00";
 pub struct TlsOptions {
     authorities: Vec<Pem>,
     own: Option<(Pem, Pem)>,
+    provider: TlsProvider,
     alpn: Vec<Vec<u8>>,
     server_name: Option<String>,
     only_13: bool,
@@ -88,7 +89,13 @@ impl TlsOptions {
         self
     }
 
-    /// Speaks TLS 1.3 and nothing older.
+    /// Has this one do the cryptography. Default: [`TlsProvider::Default`].
+    pub fn provider(mut self, provider: TlsProvider) -> Self {
+        self.provider = provider;
+        self.changed()
+    }
+
+    /// Speaks TLS 1.3 and nothing older. Default: 1.2 and 1.3.
     pub fn only_tls13(mut self) -> Self {
         self.only_13 = true;
         self.changed()
@@ -129,7 +136,7 @@ impl TlsOptions {
     }
 
     fn make(&self) -> Result<ClientConfig, Error> {
-        let provider = provider()?;
+        let provider = self.provider.get()?;
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(versions(self.only_13))
             .map_err(refused)?;

@@ -80,15 +80,44 @@ impl std::fmt::Debug for Pem {
     }
 }
 
-/// Who does the arithmetic.
-fn provider() -> Result<Arc<CryptoProvider>, Error> {
+/// Who does the cryptography of a TLS layer.
+///
+/// Each is there with the feature of its name; both can be, and each configuration may have its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsProvider {
+    /// The one that the process has installed with rustls; else aws-lc-rs, where the feature is on,
+    /// since it knows more: key exchange that withstands quantum computers, P-521; else ring.
+    #[default]
+    Default,
+    /// The crate aws-lc-rs.
+    #[cfg(feature = "aws-lc-rs")]
+    AwsLcRs,
+    /// The crate ring.
+    #[cfg(feature = "ring")]
+    Ring,
+}
+
+impl TlsProvider {
+    fn get(self) -> Result<Arc<CryptoProvider>, Error> {
+        match self {
+            Self::Default => default_provider(),
+            #[cfg(feature = "aws-lc-rs")]
+            Self::AwsLcRs => Ok(Arc::new(rustls::crypto::aws_lc_rs::default_provider())),
+            #[cfg(feature = "ring")]
+            Self::Ring => Ok(Arc::new(rustls::crypto::ring::default_provider())),
+        }
+    }
+}
+
+fn default_provider() -> Result<Arc<CryptoProvider>, Error> {
     if let Some(installed) = CryptoProvider::get_default() {
         return Ok(installed.clone());
     }
     #[cfg(feature = "aws-lc-rs")]
-    return Ok(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    return TlsProvider::AwsLcRs.get();
     #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
-    return Ok(Arc::new(rustls::crypto::ring::default_provider()));
+    return TlsProvider::Ring.get();
     #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
     Err(Error::configuration(
         "TLS has no provider: enable the feature ring or aws-lc-rs, or install one",

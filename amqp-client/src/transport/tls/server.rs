@@ -9,9 +9,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-use super::{BINDING_LABEL, Pem, info, provider, refused, versions};
+use super::{BINDING_LABEL, Pem, TlsProvider, info, refused, versions};
 use crate::error::Error;
 use crate::transport::BoxedStream;
+use crate::transport::accept::linger;
 use crate::transport::security::TlsInfo;
 
 /// What a listener's TLS shows and trusts.
@@ -24,6 +25,7 @@ pub struct TlsAccept {
     authorities: Vec<Pem>,
     /// Whether clients have to show a certificate.
     required: bool,
+    provider: TlsProvider,
     alpn: Vec<Vec<u8>>,
     only_13: bool,
     made: Arc<RwLock<Option<Arc<ServerConfig>>>>,
@@ -46,6 +48,7 @@ impl TlsAccept {
             key,
             authorities: Vec::new(),
             required: false,
+            provider: TlsProvider::Default,
             alpn: Vec::new(),
             only_13: false,
             made: Arc::default(),
@@ -76,7 +79,13 @@ impl TlsAccept {
         self.changed()
     }
 
-    /// Speaks TLS 1.3 and nothing older.
+    /// Has this one do the cryptography. Default: [`TlsProvider::Default`].
+    pub fn provider(mut self, provider: TlsProvider) -> Self {
+        self.provider = provider;
+        self.changed()
+    }
+
+    /// Speaks TLS 1.3 and nothing older. Default: 1.2 and 1.3.
     pub fn only_tls13(mut self) -> Self {
         self.only_13 = true;
         self.changed()
@@ -117,7 +126,7 @@ impl TlsAccept {
     }
 
     fn make(&self) -> Result<ServerConfig, Error> {
-        let provider = provider()?;
+        let provider = self.provider.get()?;
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(versions(self.only_13))
             .map_err(refused)?;
@@ -163,8 +172,15 @@ impl TlsAccept {
         let config = tokio::task::spawn_blocking(move || options.config())
             .await
             .map_err(|_| Error::configuration("reading certificates was cut off"))??;
-        let accepted = TlsAcceptor::from(config).accept(stream).await;
-        let stream = accepted.map_err(|error| Error::io("TLS handshake", error))?;
+        let accept = TlsAcceptor::from(config).accept(stream).into_fallible();
+        let stream = match accept.await {
+            Ok(stream) => stream,
+            Err((error, stream)) => {
+                // The alert has been written.
+                linger(stream).await;
+                return Err(Error::io("TLS handshake", error));
+            }
+        };
         let (_, connection) = stream.get_ref();
         let exporter = connection
             .export_keying_material([0; 32], BINDING_LABEL, Some(b""))
