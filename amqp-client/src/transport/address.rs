@@ -237,7 +237,8 @@ impl FromStr for Address {
             whole_path.push('?');
             whole_path.push_str(query.as_str());
         }
-        let path = uri.path().as_str().trim_start_matches('/');
+        let path = uri.path().as_str();
+        let path = path.strip_prefix('/').unwrap_or(path);
         // The path of a WebSocket or of a Unix socket is its own, not a node's.
         let node = match path.is_empty() || !matches!(scheme, Scheme::Amqp | Scheme::Amqps) {
             true => None,
@@ -342,6 +343,10 @@ mod tests {
         assert_eq!(parse("host").port(), 5672);
         assert_eq!(parse("amqps://host").port(), 5671);
         assert_eq!(parse("127.0.0.1:5000/q").node(), Some("q"));
+        // Only the first slash is the URL's: nodes of some brokers begin with one.
+        assert_eq!(parse("amqp://a//queues/q").node(), Some("/queues/q"));
+        assert_eq!(parse("amqp://a/%2Fqueues/q").node(), Some("/queues/q"));
+        assert_eq!(parse("amqp://a/").node(), None);
         let six = parse("amqp://[::1]:7");
         assert_eq!((six.host(), six.port()), ("::1", 7));
         assert_eq!(six.to_string(), "amqp://[::1]:7");
