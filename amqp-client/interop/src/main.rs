@@ -13,6 +13,7 @@ mod report;
 mod scenario;
 mod secure;
 mod websocket;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ amqp-interop queues             print the queues that the scenarios use: name, t
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    wire::install();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {

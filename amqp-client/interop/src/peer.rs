@@ -1,12 +1,13 @@
 //! The brokers that our client meets: where they are, how they write addresses, what they make on demand.
 
 use std::process::Command;
+use std::time::Duration;
 
 use amqp_client::types::transport::Fields;
 use amqp_client::types::{Symbol, Value};
 use amqp_client::{Connection, ConnectionOptions, Container};
 
-use crate::check::During;
+use crate::check::{During, soon};
 use crate::control::{self, Shape};
 
 /// Which broker.
@@ -141,10 +142,18 @@ impl Peer {
     }
 
     /// Stops the broker's process in its tracks until the guard is dropped.
-    pub(crate) fn freeze(&self) -> Result<Frozen, String> {
+    pub(crate) async fn freeze(&self) -> Result<Frozen, String> {
         let process = self.process.ok_or("the broker's process is not known")?;
+        let frozen = Frozen(process);
         signal(process, "-STOP")?;
-        Ok(Frozen(process))
+        let stopped = async {
+            while !all_stopped(process)? {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Ok::<_, String>(())
+        };
+        soon("stop the broker", stopped).await??;
+        Ok(frozen)
     }
 }
 
@@ -158,6 +167,23 @@ impl Drop for Frozen {
             eprintln!("{error}");
         }
     }
+}
+
+/// Whether each thread of the process has come to a halt: the signal takes a moment to reach those that run.
+fn all_stopped(process: u32) -> Result<bool, String> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task"));
+    for thread in threads.during("look at the broker's threads")?.flatten() {
+        // A thread that is gone since then does nothing either.
+        let Ok(line) = std::fs::read_to_string(thread.path().join("stat")) else {
+            continue;
+        };
+        // The state stands behind the name, which is in parentheses and may hold any character.
+        let state = line.rsplit(')').next().unwrap_or_default().trim_start();
+        if !state.starts_with(['T', 'Z', 'X']) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn signal(process: u32, signal: &str) -> Result<(), String> {

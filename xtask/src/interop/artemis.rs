@@ -97,7 +97,7 @@ fn configure(folder: &Path, port: u16, certificates: &Path) -> Result<(), String
     install::write_template(&read("broker.xml")?, &values, &etc.join("broker.xml"))?;
     install::write_template(&read("login.config")?, &[], &etc.join("login.config"))?;
     install::write_template(
-        "guest = guest\nlimited = limited\n",
+        "guest = guest\nlimited = limited\nlow = low\n",
         &[],
         &etc.join("artemis-users.properties"),
     )?;
@@ -107,7 +107,7 @@ fn configure(folder: &Path, port: u16, certificates: &Path) -> Result<(), String
         &etc.join("cert-users.properties"),
     )?;
     install::write_template(
-        "all = guest,anonymous,client\nfew = limited\n",
+        "all = guest,anonymous,client,low\nfew = limited\n",
         &[],
         &etc.join("artemis-roles.properties"),
     )

@@ -7,6 +7,7 @@ mod http;
 
 use std::time::Duration;
 
+use amqp_client::ConnectionOptions;
 use serde_json::{Value, json};
 
 use crate::peer::{Kind, PROPERTY, Peer};
@@ -24,6 +25,8 @@ pub(crate) struct Shape {
     pub(crate) classic: bool,
     /// Of Broker-J: has one consumer at most.
     pub(crate) exclusive: bool,
+    /// Of Broker-J: keeps messages back until their delivery time.
+    pub(crate) hold: bool,
 }
 
 /// Makes a queue. Artemis makes it on demand, with the shape that its name asks for.
@@ -64,6 +67,9 @@ pub(crate) async fn make_queue(peer: &Peer, name: &str, shape: Shape) -> Result<
             }
             if shape.exclusive {
                 body["exclusive"] = "LINK".into();
+            }
+            if shape.hold {
+                body["holdOnPublishEnabled"] = true.into();
             }
             let path = format!("/api/latest/queue/default/default/{name}");
             http::call(peer, "PUT", &path, Some(&body)).await.map(drop)
@@ -152,12 +158,64 @@ fn members<'a>(list: &'a Value, key: &'a str, wanted: &'a str) -> impl Iterator<
     all.filter(move |value| value[key].as_str() == Some(wanted))
 }
 
-/// Of Broker-J: stops the virtual host, which closes every connection and refuses new ones, or starts it again.
+/// A part of the broker that can be gone while the rest goes on: of Broker-J the virtual host, of RabbitMQ a virtual host of its own,
+/// of Artemis a listener. Where it is, and as what.
+pub(crate) fn host_of(peer: &Peer) -> (String, ConnectionOptions) {
+    let options = ConnectionOptions::new();
+    match peer.kind {
+        Kind::Artemis => (peer.lenient_url(), options),
+        Kind::Rabbit => {
+            let host = format!("vhost:{}", peer.name("host"));
+            (peer.url("guest:guest@"), options.hostname(host))
+        }
+        Kind::BrokerJ => (peer.url("guest:guest@"), options),
+    }
+}
+
+/// Starts that part, or stops it with everybody who is connected there.
 pub(crate) async fn host(peer: &Peer, active: bool) -> Result<(), String> {
-    let state = if active { "ACTIVE" } else { "STOPPED" };
-    let body = json!({ "desiredState": state });
-    let path = "/api/latest/virtualhost/default/default";
-    http::call(peer, "POST", path, Some(&body)).await.map(drop)
+    match peer.kind {
+        Kind::Artemis => {
+            let operation = if active { "start" } else { "stop" };
+            artemis::call(peer, "acceptor.lenient", operation, &json!([]))
+                .await
+                .map(drop)
+        }
+        Kind::Rabbit => {
+            let path = format!("/api/vhosts/{}", peer.name("host"));
+            if !active {
+                return http::call(peer, "DELETE", &path, None).await.map(drop);
+            }
+            http::call(peer, "PUT", &path, Some(&json!({}))).await?;
+            permit(peer, &peer.name("host"), "guest").await
+        }
+        Kind::BrokerJ => {
+            let state = if active { "ACTIVE" } else { "STOPPED" };
+            let body = json!({ "desiredState": state });
+            let path = "/api/latest/virtualhost/default/default";
+            http::call(peer, "POST", path, Some(&body)).await.map(drop)
+        }
+    }
+}
+
+/// Sees to it that the user `low` may have two connections; the others are configured so.
+pub(crate) async fn limit_user(peer: &Peer) -> Result<(), String> {
+    if peer.kind != Kind::Rabbit {
+        return Ok(());
+    }
+    let user = json!({ "password": "low", "tags": "" });
+    http::call(peer, "PUT", "/api/users/low", Some(&user)).await?;
+    permit(peer, "%2F", "low").await?;
+    let two = json!({ "value": 2 });
+    let path = "/api/user-limits/low/max-connections";
+    http::call(peer, "PUT", path, Some(&two)).await.map(drop)
+}
+
+/// Of RabbitMQ: lets a user do everything in a virtual host.
+async fn permit(peer: &Peer, host: &str, user: &str) -> Result<(), String> {
+    let all = json!({ "configure": ".*", "write": ".*", "read": ".*" });
+    let path = format!("/api/permissions/{host}/{user}");
+    http::call(peer, "PUT", &path, Some(&all)).await.map(drop)
 }
 
 /// A segment of a path: all but letters, digits, `.`, `-` and `_` in percent signs.

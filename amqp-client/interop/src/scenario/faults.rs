@@ -12,6 +12,7 @@ use crate::control;
 use crate::peer::{CONTAINER, Kind, Peer};
 use crate::report::Verdict;
 use crate::scenario::Scenario;
+use crate::wire;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     scenario!("forced close", forced),
@@ -26,6 +27,7 @@ async fn forced(peer: &Peer) -> Result<Verdict, String> {
     let address = peer.fresh("forced").await?;
     let other = peer.connect().await?;
     let container = peer.name("ok-forced");
+    let recording = wire::record();
     let connection = peer.connect_as(&container).await?;
     let receiver = check::receiver(&connection, &address, 1).await?;
     let sender = connection.create_sender(&address).await;
@@ -45,6 +47,19 @@ async fn forced(peer: &Peer) -> Result<Verdict, String> {
     }
     check::fill(&other, &address, 0..1, SMALL).await?;
     other.close().await.during("close the other connection")?;
+    // Management's own connection, of Artemis, was closed by us.
+    let reason = recording.last(&["<- 0 close(", "error="]);
+    match peer.kind {
+        Kind::Artemis => {
+            if let Some(reason) = reason {
+                return Err(format!("it does close: {reason}"));
+            }
+            recording.frame(&["<- EOS"])?;
+        }
+        Kind::Rabbit | Kind::BrokerJ => {
+            reason.ok_or("no close came")?;
+        }
+    }
     match peer.kind {
         Kind::Artemis if error.kind() == ErrorKind::Io => Ok(Verdict::NotSupported(format!(
             "it cuts instead of closing: {error}"
@@ -76,6 +91,7 @@ async fn deleted_under_receiver(peer: &Peer) -> Result<Verdict, String> {
 /// Artemis does not tell a sender: it makes the queue anew.
 async fn deleted_under_sender(peer: &Peer) -> Result<Verdict, String> {
     let address = peer.fresh("deleted-sender").await?;
+    let recording = wire::record();
     let connection = peer.connect().await?;
     let sender = connection.create_sender(&address).await;
     let sender = sender.during("attach a sender")?;
@@ -93,9 +109,14 @@ async fn deleted_under_sender(peer: &Peer) -> Result<Verdict, String> {
             check::condition(&error, &ErrorCondition::ResourceDeleted)?;
             Ok(Verdict::Pass)
         }
-        Ok(outcome) if peer.kind == Kind::Artemis => Ok(Verdict::NotSupported(format!(
-            "the sender is not told, the next message gets {outcome:?}"
-        ))),
+        Ok(outcome) if peer.kind == Kind::Artemis => {
+            match recording.last(&["<- ", " detach(", "resource-deleted"]) {
+                Some(frame) => Err(format!("the sender is told: {frame}")),
+                None => Ok(Verdict::NotSupported(format!(
+                    "the sender is not told, the next message gets {outcome:?}"
+                ))),
+            }
+        }
         Ok(outcome) => Err(format!("the next message gets {outcome:?}")),
     }
 }
@@ -120,7 +141,7 @@ async fn frozen(peer: &Peer) -> Result<Verdict, String> {
     let receiver = check::receiver(&impatient, &address, 1).await?;
     let sender = patient.create_sender(&address).await;
     let sender = sender.during("attach a sender")?;
-    let guard = peer.freeze()?;
+    let guard = peer.freeze().await?;
     let receipt = sender.enqueue(content::message(0, SMALL)).await;
     let receipt = receipt.during("enqueue")?;
     let ended = check::soon("end the connection", impatient.closed()).await;
@@ -141,12 +162,19 @@ async fn frozen(peer: &Peer) -> Result<Verdict, String> {
     let receiver = receiver.during("attach a receiver")?;
     check::take(&receiver, 0..10, SMALL).await?;
     patient.close().await.during("close")?;
+    // A new connection has nothing to do with the one that was given up.
+    let fresh = peer.connect().await?;
+    check::fill(&fresh, &address, 10..20, SMALL).await?;
+    let receiver = fresh.create_receiver(&address).await;
+    let receiver = receiver.during("attach a receiver")?;
+    check::take(&receiver, 10..20, SMALL).await?;
+    fresh.close().await.during("close")?;
     Ok(Verdict::Pass)
 }
 
 /// The socket is accepted by the system; nobody answers.
 async fn frozen_connect(peer: &Peer) -> Result<Verdict, String> {
-    let guard = peer.freeze()?;
+    let guard = peer.freeze().await?;
     let deadlines = amqp_client::Deadlines {
         sasl: Duration::from_secs(1),
         ..amqp_client::Deadlines::default()

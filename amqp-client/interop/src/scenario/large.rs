@@ -29,6 +29,7 @@ const CLASSIC: Shape = Shape {
     attempts: None,
     classic: true,
     exclusive: false,
+    hold: false,
 };
 
 async fn whole(peer: &Peer) -> Result<Verdict, String> {

@@ -28,6 +28,7 @@ mod resumption;
 mod settle;
 mod slow;
 mod subscriptions;
+mod timing;
 mod verdicts;
 
 use std::pin::Pin;
@@ -60,6 +61,7 @@ const SUBJECTS: &[&[Scenario]] = &[
     frames::SCENARIOS,
     slow::SCENARIOS,
     nodes::SCENARIOS,
+    timing::SCENARIOS,
     example::SCENARIOS,
     subscriptions::SCENARIOS,
     pressure::SCENARIOS,

@@ -1,4 +1,4 @@
-//! Nodes and what happens to messages in them: dynamic nodes, browsing, expiry, dead letters, and every section of a message.
+//! Nodes and what happens to messages in them: dynamic nodes, browsing, dead letters, and every section of a message.
 //! Sections 3.2, 3.5.
 
 use std::time::Duration;
@@ -21,7 +21,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     scenario!("dynamic target", dynamic_target),
     scenario!("dynamic node, deleted on close", deleted_on_close),
     scenario!("browse", browse),
-    scenario!("time to live", ttl),
     scenario!("dead letter", dead_letter),
     scenario!("durable message", durable),
     scenario!("message without sections", empty),
@@ -133,23 +132,6 @@ async fn browse(peer: &Peer) -> Result<Verdict, String> {
         ));
     }
     check::take(&receiver, 0..5, SMALL).await?;
-    connection.close().await.during("close")?;
-    Ok(Verdict::Pass)
-}
-
-async fn ttl(peer: &Peer) -> Result<Verdict, String> {
-    let address = peer.fresh("ttl").await?;
-    let connection = peer.connect().await?;
-    let sender = connection.create_sender(&address).await;
-    let sender = sender.during("attach a sender")?;
-    let short = content::message(0, SMALL).with_ttl(Duration::from_millis(200));
-    let outcome = sender.send(short).await.during("send")?;
-    check::is(&outcome, "accepted")?;
-    check::send(&sender, 1..2, SMALL).await?;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let receiver = connection.create_receiver(&address).await;
-    let receiver = receiver.during("attach a receiver")?;
-    check::take(&receiver, 1..2, SMALL).await?;
     connection.close().await.during("close")?;
     Ok(Verdict::Pass)
 }

@@ -8,6 +8,7 @@ use crate::content::SMALL;
 use crate::peer::{CONTAINER, Kind, Peer};
 use crate::report::Verdict;
 use crate::scenario::Scenario;
+use crate::wire;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     scenario!("redirect, not followed", not_followed),
@@ -26,16 +27,26 @@ fn origin(peer: &Peer, hostname: &str) -> Option<(String, ConnectionOptions)> {
     }
 }
 
-/// RabbitMQ has no listener that redirects: the connection is simply opened.
+/// RabbitMQ has nothing that redirects: connection and links are opened where they are asked for, and that is all that it says.
 async fn none(peer: &Peer) -> Result<Verdict, String> {
-    let connection = Container::new(CONTAINER)
-        .connect_following(&peer.url("guest:guest@"), ConnectionOptions::new(), 3)
+    let address = peer.fresh("not-redirected").await?;
+    let recording = wire::record();
+    let url = format!("{}/{address}", peer.url("guest:guest@"));
+    let options = ConnectionOptions::new();
+    let sender = Container::new(CONTAINER)
+        .sender_following(&url, options, SenderOptions::new(), 3)
         .await
         .during("connect")?;
-    connection.close().await.during("close")?;
-    Ok(Verdict::NotSupported(
-        "it opens where it is asked to".into(),
-    ))
+    check::send(&sender, 0..1, SMALL).await?;
+    sender.close().await.during("close the sender")?;
+    let answer = recording.frame(&["<- 0 open("])?;
+    let opens = recording.count(&["-> 0 open("]);
+    if opens != 1 || recording.last(&["<- ", ":redirect"]).is_some() {
+        return Err(format!("{opens} connections, and it said {answer}"));
+    }
+    Ok(Verdict::NotSupported(format!(
+        "it opens where it is asked to: {answer}"
+    )))
 }
 
 /// The user who does not follow learns where to go.

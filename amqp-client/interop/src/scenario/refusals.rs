@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use amqp_client::types::transport::{ErrorCondition, Fields};
 use amqp_client::types::{Symbol, Value};
-use amqp_client::{Connection, ConnectionOptions, Container, Error, ErrorKind};
+use amqp_client::{Connection, ConnectionOptions, Container, Error, ErrorKind, SessionOptions};
 
 use crate::check::{self, During};
+use crate::content::SMALL;
 use crate::control;
 use crate::peer::{CONTAINER, Kind, Peer};
 use crate::report::Verdict;
 use crate::scenario::Scenario;
+use crate::wire::{self, Recording};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     scenario!("refused: unknown user", unknown_user),
@@ -60,134 +62,198 @@ async fn unknown_hostname(peer: &Peer) -> Result<Verdict, String> {
     }
 }
 
-/// Artemis lets in at one port only those whose name begins with `ok`.
+/// Artemis lets in at one port only those whose name begins with `ok`. The others look at no name: even one without letters, which
+/// goes out as it is, is welcome.
 async fn container_id(peer: &Peer) -> Result<Verdict, String> {
     if peer.kind != Kind::Artemis {
-        let connection = peer.connect_with("", ConnectionOptions::new()).await;
-        return match connection {
-            Ok(connection) => {
-                connection.close().await.during("close")?;
-                Ok(Verdict::NotSupported("any container-id is welcome".into()))
-            }
-            Err(error) => Err(error),
-        };
+        let recording = wire::record();
+        let connection = peer.connect_with("", ConnectionOptions::new()).await?;
+        recording.frame(&["-> 0 open(", "container-id=\"\""])?;
+        let answer = recording.frame(&["<- 0 open("])?;
+        connection.close().await.during("close")?;
+        return Ok(Verdict::NotSupported(format!(
+            "any container-id is welcome: {answer}"
+        )));
     }
     let url = peer.url_at("guest:guest@", 7);
     let welcome = Container::new(CONTAINER).connect(&url).await;
     welcome.during("connect")?.close().await.during("close")?;
+    let recording = wire::record();
     let made = Container::new("somebody").connect(&url).await;
-    closed_with(made, &ErrorCondition::ConnectionForced)
+    let verdict = closed_with(made, &ErrorCondition::ConnectionForced)?;
+    recording.frame(&[
+        "<- 0 open(",
+        "container-id=\"\"",
+        ":amqp:connection-establishment-failed",
+    ])?;
+    Ok(verdict)
 }
 
-/// The user `low` of Broker-J may have two connections.
+/// The user `low` may have two connections. Broker-J refuses the third with an open that has a max-frame-size of 0, and a close.
 async fn limit(peer: &Peer) -> Result<Verdict, String> {
+    control::limit_user(peer).await?;
     let container = Container::new(CONTAINER);
     let url = peer.url("low:low@");
     let mut kept = Vec::new();
     for _ in 0..2 {
-        match container.connect(&url).await {
-            Ok(connection) => kept.push(connection),
-            Err(error) if peer.kind != Kind::BrokerJ => {
-                check_kind(&error, ErrorKind::Authentication)?;
-                return Ok(Verdict::NotSupported("no user has a limit".into()));
-            }
-            Err(error) => return Err(error.to_string()),
-        }
+        kept.push(container.connect(&url).await.during("connect")?);
     }
-    let verdict = closed_with(
-        container.connect(&url).await,
-        &ErrorCondition::ResourceLimitExceeded,
-    );
+    let recording = wire::record();
+    let made = container.connect(&url).await;
+    let verdict = match (peer.kind, made) {
+        // Its limit is told by sessions, which it does not count where they are AMQP's.
+        (Kind::Artemis, Ok(third)) => {
+            kept.push(third);
+            for connection in &kept {
+                let address = peer.fresh("limit").await?;
+                check::fill(connection, &address, 0..1, SMALL).await?;
+            }
+            let answer = recording.frame(&["<- 0 attach("])?;
+            Verdict::NotSupported(format!("three are in use where two may be: {answer}"))
+        }
+        (Kind::Rabbit, Err(error)) => {
+            check_kind(&error, ErrorKind::Io)?;
+            recording.frame(&["-> 0 open("])?;
+            match recording.last(&["<- 0 "]) {
+                Some(frame) => return Err(format!("it answers {frame}")),
+                None => Verdict::NotSupported(format!("it cuts instead of closing: {error}")),
+            }
+        }
+        (_, made) => {
+            let verdict = closed_with(made, &ErrorCondition::ResourceLimitExceeded)?;
+            recording.frame(&["<- 0 open(", "max-frame-size=0,"])?;
+            recording.frame(&["<- 0 close(", "resource-limit-exceeded"])?;
+            verdict
+        }
+    };
+    // The two are as good as before, and leave their places to others.
     for connection in kept {
+        connection
+            .create_session(SessionOptions::new())
+            .await
+            .during("begin")?;
         connection.close().await.during("close")?;
     }
-    verdict
+    let again = async {
+        loop {
+            match container.connect(&url).await {
+                Ok(connection) => return connection.close().await,
+                // The broker may not have seen yet that the others are gone.
+                Err(error) if error.kind() != ErrorKind::Authentication => {}
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    check::soon("connect again", again)
+        .await?
+        .during("connect again")?;
+    Ok(verdict)
 }
 
 /// Everybody is closed and nobody let in, until the host is started again.
 async fn stopped_host(peer: &Peer) -> Result<Verdict, String> {
-    if peer.kind != Kind::BrokerJ {
-        return match control::host(peer, false).await {
-            Ok(()) => Err("the host is stopped".into()),
-            Err(error) => Ok(Verdict::NotSupported(format!(
-                "no host of it can be stopped: {error}"
-            ))),
-        };
+    let (url, options) = control::host_of(peer);
+    let connect = || {
+        let container = Container::new(CONTAINER);
+        let (url, options) = (url.clone(), options.clone());
+        async move { container.connect_with(&url, options).await }
+    };
+    if peer.kind == Kind::Rabbit {
+        control::host(peer, true).await?;
     }
-    let before = peer.connect().await?;
+    let before = connect().await.during("connect")?;
     control::host(peer, false).await?;
     let closed = check::soon("close", before.closed()).await?;
-    let made = Container::new(CONTAINER)
-        .connect(&peer.url("guest:guest@"))
-        .await;
+    let made = connect().await;
     control::host(peer, true).await?;
-    match closed {
-        Ok(()) => return Err("closed without a reason".into()),
-        Err(error) => check::condition(&error, &ErrorCondition::ConnectionForced)?,
-    }
-    let verdict = closed_with(made, &ErrorCondition::ConnectionForced)?;
-    peer.connect().await?.close().await.during("close")?;
-    Ok(verdict)
-}
-
-async fn sole_refused(peer: &Peer) -> Result<Verdict, String> {
-    let options = sole(0);
-    let first = peer.connect_with("ok-sole-0", options.clone()).await?;
-    if !offers_sole(&first) {
-        return several(peer, "ok-sole-0", options).await;
-    }
-    let made = Container::new("ok-sole-0")
-        .connect_with(&peer.url("guest:guest@"), options)
-        .await;
-    if made.is_ok() && peer.kind == Kind::BrokerJ {
-        return Ok(limited_host());
-    }
-    let verdict = closed_with(made, &ErrorCondition::InvalidField)?;
-    first.close().await.during("close the first one")?;
-    Ok(verdict)
-}
-
-async fn sole_closes(peer: &Peer) -> Result<Verdict, String> {
-    let options = sole(1);
-    let first = peer.connect_with("ok-sole-1", options.clone()).await?;
-    if !offers_sole(&first) {
-        return several(peer, "ok-sole-1", options).await;
-    }
-    let made = Container::new("ok-sole-1")
-        .connect_with(&peer.url("guest:guest@"), options)
-        .await;
-    let second = match made {
-        Ok(second) => second,
-        // Artemis knows one policy only.
-        Err(error) if peer.kind == Kind::Artemis => {
-            check::condition(&error, &ErrorCondition::InvalidField)?;
-            first.close().await.during("close the first one")?;
-            return Ok(Verdict::NotSupported(format!(
-                "the new one goes all the same: {error}"
-            )));
+    let closed = closed.err().ok_or("closed without a reason")?;
+    let refused = made.err().ok_or("the peer let us in")?;
+    match peer.kind {
+        Kind::BrokerJ => {
+            check::condition(&closed, &ErrorCondition::ConnectionForced)?;
+            check_kind(&refused, ErrorKind::ConnectionClosed)?;
+            check::condition(&refused, &ErrorCondition::ConnectionForced)?;
         }
-        // While it closes the old one it takes the begin that comes with our open for a mistake.
-        Err(error) if peer.kind == Kind::BrokerJ => {
-            check::condition(&error, &ErrorCondition::InternalError)?;
-            return Ok(Verdict::NotSupported(error.to_string()));
+        // It is a listener that is gone, without a word to those who were connected.
+        Kind::Artemis => {
+            check_kind(&closed, ErrorKind::Io)?;
+            check_kind(&refused, ErrorKind::Io)?;
         }
-        Err(error) => return Err(error.to_string()),
-    };
-    match tokio::time::timeout(Duration::from_secs(2), first.closed()).await {
-        Ok(Ok(())) => return Err("closed without a reason".into()),
-        Ok(Err(error)) => check::condition(&error, &ErrorCondition::ResourceLocked)?,
-        Err(_) if peer.kind == Kind::BrokerJ => return Ok(limited_host()),
-        Err(_) => return Err("both connections are open".into()),
+        // The host is deleted: that is said to those who are there, and to nobody else.
+        Kind::Rabbit => {
+            check_kind(&closed, ErrorKind::ConnectionClosed)?;
+            check::condition(&closed, &ErrorCondition::InternalError)?;
+            check_kind(&refused, ErrorKind::Io)?;
+        }
     }
-    second.close().await.during("close the second one")?;
+    connect()
+        .await
+        .during("connect again")?
+        .close()
+        .await
+        .during("close")?;
     Ok(Verdict::Pass)
 }
 
-/// Seen with Broker-J 9.2.1: a host without a limit of connections does as it says.
-fn limited_host() -> Verdict {
-    Verdict::NotSupported(
-        "where a host limits connections, it forgets to look at container-ids".into(),
-    )
+/// A host of Broker-J of its own: where one limits connections, container-ids are not always looked at.
+async fn sole_connect(peer: &Peer, container: &str, policy: u32) -> Result<Connection, Error> {
+    let options = match peer.kind {
+        Kind::BrokerJ => sole(policy).hostname("free"),
+        Kind::Artemis | Kind::Rabbit => sole(policy),
+    };
+    let container = Container::new(container.to_owned());
+    container
+        .connect_with(&peer.url("guest:guest@"), options)
+        .await
+}
+
+async fn sole_refused(peer: &Peer) -> Result<Verdict, String> {
+    let recording = wire::record();
+    let name = "ok-sole-0";
+    let first = sole_connect(peer, name, 0).await.during("connect")?;
+    if !offers_sole(&first) {
+        return several(peer, name, 0, &recording).await;
+    }
+    let made = sole_connect(peer, name, 0).await;
+    let verdict = closed_with(made, &ErrorCondition::InvalidField)?;
+    recording.frame(&["<- 0 open(", ":amqp:connection-establishment-failed"])?;
+    recording.frame(&["<- 0 close(", "info={:invalid-field: :container-id}"])?;
+    first.close().await.during("close the first one")?;
+    let other = sole_connect(peer, name, 0).await.during("connect again")?;
+    other.close().await.during("close the other one")?;
+    Ok(verdict)
+}
+
+/// Broker-J closes the old one, and while it does takes the begin that comes with our open for a mistake: the next attempt is let in.
+async fn sole_closes(peer: &Peer) -> Result<Verdict, String> {
+    let recording = wire::record();
+    let name = "ok-sole-1";
+    let first = sole_connect(peer, name, 1).await.during("connect")?;
+    if !offers_sole(&first) {
+        return several(peer, name, 1, &recording).await;
+    }
+    let second = match sole_connect(peer, name, 1).await {
+        Err(error) if peer.kind == Kind::BrokerJ => {
+            check::condition(&error, &ErrorCondition::InternalError)?;
+            sole_connect(peer, name, 1).await
+        }
+        made => made,
+    };
+    // Artemis knows one policy only.
+    if peer.kind == Kind::Artemis {
+        let error = second.err().ok_or("both connections are open")?;
+        check::condition(&error, &ErrorCondition::InvalidField)?;
+        first.close().await.during("close the first one")?;
+        return Ok(Verdict::NotSupported(format!(
+            "the new one goes all the same: {error}"
+        )));
+    }
+    let second = second.during("connect the second one")?;
+    let closed = check::soon("close the first one", first.closed()).await?;
+    let error = closed.err().ok_or("closed without a reason")?;
+    check::condition(&error, &ErrorCondition::ResourceLocked)?;
+    second.close().await.during("close the second one")?;
+    Ok(Verdict::Pass)
 }
 
 /// The capability and the policy of the extension "sole connection".
@@ -210,14 +276,16 @@ fn offers_sole(connection: &Connection) -> bool {
 /// A peer that does not offer it has two connections of one container.
 async fn several(
     peer: &Peer,
-    container: &str,
-    options: ConnectionOptions,
+    name: &str,
+    policy: u32,
+    recording: &Recording,
 ) -> Result<Verdict, String> {
-    let second = peer.connect_with(container, options).await?;
+    let second = sole_connect(peer, name, policy).await.during("connect")?;
     second.close().await.during("close")?;
-    Ok(Verdict::NotSupported(
-        "it does not offer the capability".into(),
-    ))
+    let answer = recording.frame(&["<- 0 open("])?;
+    Ok(Verdict::NotSupported(format!(
+        "two connections of one container are open, and the capability is not offered: {answer}"
+    )))
 }
 
 /// Broker-J will not be as quick as that.

@@ -16,9 +16,10 @@ use amqp_client::{
 use crate::check::{self, During};
 use crate::content::{self, SMALL};
 use crate::control;
-use crate::peer::Peer;
+use crate::peer::{Kind, Peer};
 use crate::report::Verdict;
 use crate::scenario::Scenario;
+use crate::wire::{self, Recording};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     scenario!("detach and attach again, sender", detach_sender),
@@ -55,6 +56,7 @@ async fn detach_sender(peer: &Peer) -> Result<Verdict, String> {
 /// Some deliveries are settled, some held, some not even taken when the link is detached.
 async fn detach_receiver(peer: &Peer) -> Result<Verdict, String> {
     let address = peer.fresh("detach-receiver").await?;
+    let recording = wire::record();
     let connection = peer.connect().await?;
     let session = connection.create_session(SessionOptions::new()).await;
     let session = session.during("begin a session")?;
@@ -67,6 +69,7 @@ async fn detach_receiver(peer: &Peer) -> Result<Verdict, String> {
     let held = check::next(&receiver).await?;
     receiver.detach().await.during("detach")?;
     let other = resume(&connection, &receiver, &session).await?;
+    not_resumed(peer, &recording)?;
     held.accept();
     // Broker-J keeps what was on the detached link until its session ends.
     for session in [Some(session).filter(|_| other.is_none()), other]
@@ -108,6 +111,7 @@ async fn session_ended(peer: &Peer) -> Result<Verdict, String> {
 async fn lost_sender(peer: &Peer) -> Result<Verdict, String> {
     let mut lost = Lost::under_way(peer, "lost-sender").await?;
     let (connection, outcomes) = lost.resume(peer, true).await?;
+    not_resumed(peer, &lost.recording)?;
     for (number, outcome) in (0..).zip(&outcomes) {
         let outcome = outcome.as_ref();
         let outcome = outcome.map_err(|error| format!("message {number}: {error}"))?;
@@ -142,12 +146,14 @@ struct Lost {
     container: String,
     sender: Sender,
     receipts: Vec<Receipt>,
+    recording: Recording,
 }
 
 impl Lost {
     async fn under_way(peer: &Peer, name: &str) -> Result<Self, String> {
         let address = peer.fresh(name).await?;
         let container = peer.name(&format!("ok-{name}"));
+        let recording = wire::record();
         let connection = peer.connect_as(&container).await?;
         let name = peer.name(name);
         let sender = connection
@@ -173,6 +179,7 @@ impl Lost {
             container,
             receipts: receipts?,
             sender,
+            recording,
         })
     }
 
@@ -222,6 +229,22 @@ async fn resume(
     Ok(Some(session))
 }
 
+/// Fails unless our attach told of what was unsettled and the broker showed that it resumes nothing. Broker-J forgets the links of a lost
+/// connection, so that there it has no map either.
+fn not_resumed(peer: &Peer, recording: &Recording) -> Result<(), String> {
+    recording.frame(&["-> ", " attach(", " unsettled={"])?;
+    let refused = match peer.kind {
+        Kind::Artemis => None,
+        Kind::Rabbit => recording.last(&["<- ", " end(", ":amqp:not-implemented"]),
+        Kind::BrokerJ => recording.last(&["<- ", " detach(", ":amqp:not-implemented"]),
+    };
+    match recording.last(&["<- ", " attach(", " unsettled={"]) {
+        Some(frame) if !frame.contains(" unsettled={}") => Err(format!("it resumes: {frame}")),
+        _ if peer.kind == Kind::Rabbit && refused.is_none() => Err("it ends no session".into()),
+        _ => Ok(()),
+    }
+}
+
 /// RabbitMQ ends the session of a link that tells of unsettled deliveries.
 fn another_session(error: &Error) -> Result<(), String> {
     check::condition(error, &ErrorCondition::NotImplemented)?;
@@ -235,6 +258,7 @@ fn another_session(error: &Error) -> Result<(), String> {
 async fn lost_receiver(peer: &Peer) -> Result<Verdict, String> {
     let address = peer.fresh("lost-receiver").await?;
     let container = peer.name("ok-lost-receiver");
+    let recording = wire::record();
     let first = peer.connect_as(&container).await?;
     check::fill(&first, &address, 0..20, SMALL).await?;
     let name = peer.name("lost-receiver");
@@ -253,6 +277,7 @@ async fn lost_receiver(peer: &Peer) -> Result<Verdict, String> {
     let session = second.create_session(SessionOptions::new()).await;
     let session = session.during("begin a session")?;
     resume(&second, &receiver, &session).await?;
+    not_resumed(peer, &recording)?;
     held.accept();
     let rest = drained(&receiver, 16).await?;
     complete(&rest, 5..21, 1, &[])?;
