@@ -95,6 +95,8 @@ pub(crate) enum Command {
         part: Option<Bytes>,
         end: Option<StreamEnd>,
     },
+    /// Settle a message that is held, if its outcome is known.
+    SettleHeld { link: Arc<SenderShared>, seq: u64 },
     /// A receiver has dispositions, or room for more.
     Inbox(Arc<ReceiverShared>),
     /// Say whether a delivery is settled already.

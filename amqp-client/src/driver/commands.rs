@@ -46,6 +46,11 @@ impl Driver {
                     self.engine.stream(key, seq, part, end);
                 }
             }
+            Command::SettleHeld { link, seq } => {
+                if let Some(key) = link.key() {
+                    self.engine.settle_sent(key, seq);
+                }
+            }
             Command::Inbox(link) => self.take_inbox(&link),
             Command::Begin {
                 session,

@@ -175,10 +175,16 @@ impl Driver {
                 }
             }
             Event::Updated { link, seq, state } => {
-                if let Some(sender) = self.sender(link) {
-                    sender.updated(seq, state.clone());
-                    let link = sender.clone();
-                    self.notice(|| Notice::Updated { link, seq, state });
+                if let Some(sender) = self.sender(link).cloned() {
+                    if sender.updated(seq, state.clone()) {
+                        // Where it is an outcome, nobody else would.
+                        self.engine.settle_sent(link, seq);
+                    }
+                    self.notice(|| Notice::Updated {
+                        link: sender,
+                        seq,
+                        state,
+                    });
                 }
             }
             Event::DeliverySettled { link, id, state } => {

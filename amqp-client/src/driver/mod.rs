@@ -16,6 +16,7 @@ mod command;
 mod commands;
 mod dispatch;
 mod endpoints;
+mod hold;
 mod link;
 mod names;
 mod notice;

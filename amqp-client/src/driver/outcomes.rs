@@ -136,7 +136,7 @@ impl SenderShared {
                 };
                 let (bytes, waiter) = match std::mem::replace(slot, Slot::Done(Ok(outcome))) {
                     Slot::Waiting { waker, bytes } => (bytes, waker),
-                    Slot::Abandoned { bytes } => {
+                    Slot::Abandoned { bytes, .. } => {
                         state.receipts.remove(seq as u32);
                         (bytes, None)
                     }
@@ -157,20 +157,6 @@ impl SenderShared {
         }
         self.changed.notify_waiters();
         wake.into_iter().for_each(Waker::wake);
-    }
-
-    /// A state has come that does not settle its message; it is kept for who has the receipt.
-    pub(crate) fn updated(&self, seq: u64, delivery_state: DeliveryState) {
-        {
-            let mut state = self.lock();
-            if !matches!(state.receipts.get(seq as u32), Some(Slot::Waiting { .. })) {
-                return;
-            }
-            state.reports += 1;
-            let report = state.reports;
-            state.updates.insert(seq, (report, delivery_state));
-        }
-        self.changed.notify_waiters();
     }
 
     /// The peer can not say what became of a message, and it is not sent again.
@@ -194,7 +180,7 @@ impl SenderShared {
                     wake = waker;
                     bytes
                 }
-                Slot::Abandoned { bytes } | Slot::Collected { bytes } => {
+                Slot::Abandoned { bytes, .. } | Slot::Collected { bytes } => {
                     state.receipts.remove(seq as u32);
                     bytes
                 }

@@ -103,9 +103,10 @@ pub(super) enum Slot {
         waker: Option<Waker>,
         bytes: usize,
     },
-    /// Nobody wants to know.
+    /// Nobody waits for it; whether the program settles it all the same.
     Abandoned {
         bytes: usize,
+        held: bool,
     },
     /// The outcome is put into the collection.
     Collected {
@@ -122,6 +123,8 @@ pub(crate) struct SendOptions {
     pub(crate) stream: bool,
     /// Whether the outcome goes into the collection instead of a receipt.
     pub(crate) collect: bool,
+    /// Whether the program settles it once its outcome is known.
+    pub(crate) hold: bool,
     pub(crate) message_format: u32,
     pub(crate) tag: Option<Box<Tag>>,
     pub(crate) state: Option<Box<DeliveryState>>,
@@ -255,6 +258,7 @@ impl SenderShared {
             state: options.state.clone(),
             kind: TransferKind::New,
             stream: options.stream,
+            hold: options.hold,
         };
         if self.template.resumable && !message.settled && !message.stream {
             state.kept.push(seq as u32, message.clone());
@@ -309,28 +313,6 @@ impl SenderShared {
                 _ => Poll::Ready(Err(Error::closed_locally(ErrorScope::Delivery))),
             },
             _ => Poll::Ready(Err(Error::closed_locally(ErrorScope::Delivery))),
-        }
-    }
-
-    /// Nobody waits for the outcome any more; the message itself goes on.
-    pub(crate) fn abandon(&self, ticket: Ticket) {
-        if ticket.settled {
-            return;
-        }
-        let mut state = self.lock();
-        match state.receipts.get_mut(ticket.seq as u32) {
-            Some(slot @ Slot::Waiting { .. }) => {
-                if let Slot::Waiting { bytes, .. } = slot {
-                    *slot = Slot::Abandoned { bytes: *bytes };
-                }
-                if !state.updates.is_empty() {
-                    state.updates.remove(&ticket.seq);
-                }
-            }
-            Some(Slot::Done(_)) => {
-                state.receipts.remove(ticket.seq as u32);
-            }
-            _ => {}
         }
     }
 
@@ -408,8 +390,9 @@ impl SenderShared {
             .map(|(_, message)| Unsettled {
                 transmitted: message.seq < reached && !state.absent.contains(&message.seq),
                 message: message.clone(),
-                // An outcome settles a delivery here; until then the source has no state. [RES-16]
-                state: None,
+                // An outcome settles a delivery here, but for those that are held; until then the
+                // source has no state. [RES-16]
+                state: state.outcome_told(message.seq),
             })
             .collect();
         state.resumed = unsettled

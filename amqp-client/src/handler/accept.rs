@@ -2,6 +2,7 @@
 //!
 //! Decides how they are answered: as the peer asks, unless `on_link_opening` says otherwise. Section 2.6.3.
 
+use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use amqp_types::transport::ErrorCondition;
@@ -69,9 +70,15 @@ impl<H: MessagingHandler> Dispatcher<H> {
             return incoming.refuse(error);
         }
         let prefetch = event.prefetch.get();
+        let own = event
+            .handler
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let settles = own.as_ref().map_or(options, |own| own.options).auto_settle;
         let accept = AcceptOptions {
             credit: (prefetch > 0).then_some(prefetch),
             manual_drain: true,
+            manual_settle: !settles,
             max_queued_messages: usize::MAX,
             max_queued_bytes: usize::MAX,
             ..AcceptOptions::default()
@@ -86,10 +93,6 @@ impl<H: MessagingHandler> Dispatcher<H> {
                 (Link::Receiver(Receiver::new(handle, session)), key)
             }
         };
-        let own = event
-            .handler
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
         let entry = LinkEntry {
             link: link.clone(),
             handler: own,
@@ -97,6 +100,7 @@ impl<H: MessagingHandler> Dispatcher<H> {
             asked: None,
             draining: false,
             manual_drain: false,
+            told: HashMap::new(),
         };
         self.shared.registry().links.insert(key, entry);
         self.tell_link(connection, key, &link, None, |h, e| h.on_link_opened(e));

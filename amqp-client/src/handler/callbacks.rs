@@ -38,6 +38,10 @@ pub struct HandlerOptions {
     pub prefetch: u32,
     /// Whether a delivery is accepted when `on_message` has returned without settling it. Default yes.
     pub auto_accept: bool,
+    /// Whether a message that was sent is settled as soon as its receiver has told the outcome. With no,
+    /// one whose outcome is told and not settled, as by a receiver of settle mode second, waits for
+    /// [`Tracker::settle`](super::Tracker::settle). Default yes.
+    pub auto_settle: bool,
     /// Whether a peer that closes a link, a session or a connection without an error is treated as if
     /// it had given one. Default no.
     pub peer_close_is_error: bool,
@@ -48,6 +52,7 @@ impl Default for HandlerOptions {
         Self {
             prefetch: 500,
             auto_accept: true,
+            auto_settle: true,
             peer_close_is_error: false,
         }
     }
@@ -227,34 +232,36 @@ pub trait MessagingHandler: Send + 'static {
         Ok(())
     }
 
-    /// The peer accepted a message; `on_delivery_updated` and `on_settled` follow.
+    /// The peer accepted a message: once for each. `on_delivery_updated` follows, and `on_settled`: at
+    /// once, but for an outcome that [`auto_settle`](HandlerOptions::auto_settle) leaves to the handler.
     fn on_accepted(&mut self, event: &DeliveryEvent) -> HandlerResult {
         Ok(())
     }
 
-    /// The peer rejected a message; `on_delivery_updated` and `on_settled` follow.
+    /// The peer rejected a message; the same callbacks follow.
     fn on_rejected(&mut self, event: &DeliveryEvent) -> HandlerResult {
         Ok(())
     }
 
-    /// The peer released a message; `on_delivery_updated` and `on_settled` follow.
+    /// The peer released a message; the same callbacks follow.
     fn on_released(&mut self, event: &DeliveryEvent) -> HandlerResult {
         Ok(())
     }
 
-    /// The peer gave a message back with changes; `on_delivery_updated` and `on_settled` follow. Calls
-    /// `on_released` by default.
+    /// The peer gave a message back with changes; the same callbacks follow. Calls `on_released` by
+    /// default.
     fn on_modified(&mut self, event: &DeliveryEvent) -> HandlerResult {
         self.on_released(event)
     }
 
-    /// The peer reported a state, final or not.
+    /// The peer reported a state, final or not: once for each, after what is called for the outcome.
     fn on_delivery_updated(&mut self, event: &DeliveryEvent) -> HandlerResult {
         Ok(())
     }
 
-    /// A delivery is settled: one that was sent, after its outcome; or one that was received on a link
-    /// of settle mode second, when its sender has settled it.
+    /// A delivery is settled and forgotten: one that was sent, after its outcome, when the peer has
+    /// settled it or when it is settled from here; or one that was received on a link of settle mode
+    /// second, when its sender has settled it. Once for each, the last callback for it.
     fn on_settled(&mut self, event: &DeliveryEvent) -> HandlerResult {
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Decides how links are asked for without waiting: everything here returns at once, callbacks tell
 //! what became of it. Sections 2.4, 2.5.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -336,6 +337,11 @@ impl Session {
     ) -> Result<Sender, Error> {
         self.check()?;
         let manual_drain = options.manual_drain;
+        let own = handler.as_ref().map(|handler| handler.options);
+        let options = match own.unwrap_or_else(|| self.options()).auto_settle {
+            true => options,
+            false => options.manual_settle(),
+        };
         // As much as the program sends is kept until the peer has credit: credit is its limit.
         let options = options
             .manual_drain()
@@ -354,6 +360,7 @@ impl Session {
             asked: None,
             draining: false,
             manual_drain,
+            told: HashMap::new(),
         };
         registry.links.insert(key, entry);
         Ok(sender)
@@ -417,6 +424,7 @@ impl Session {
             asked,
             draining: false,
             manual_drain: false,
+            told: HashMap::new(),
         };
         registry.links.insert(key, entry);
         Ok(receiver)

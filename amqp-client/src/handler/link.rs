@@ -137,6 +137,13 @@ impl Tracker {
     pub fn number(&self) -> u64 {
         self.number
     }
+
+    /// Settles the message, once the peer has told its outcome and not settled it; nothing happens
+    /// before. Only needed where [`auto_settle`](super::HandlerOptions::auto_settle) is off. Callable
+    /// from any thread; `on_settled` follows. Section 2.6.12.
+    pub fn settle(&self) {
+        self.sender.handle.shared().settle_held(self.number);
+    }
 }
 
 /// A link that sends; clones stand for the same one. It lasts until it is closed.
@@ -238,7 +245,8 @@ impl Sender {
         &self.handle
     }
 
-    /// Closes the link once everything that was sent is settled; nothing more can be sent. Section 2.6.6.
+    /// Closes the link once everything that was sent is settled; nothing more can be sent. What
+    /// [`Tracker::settle`] is to settle is waited for too. Section 2.6.6.
     pub fn close(&self) {
         self.finish(true);
     }

@@ -232,9 +232,8 @@ impl<H: MessagingHandler> Dispatcher<H> {
         let Some((Link::Sender(sender), handler)) = self.link(connection, key) else {
             return;
         };
-        let outcome = settled
-            .then(|| Outcome::try_from(state.clone()).ok())
-            .flatten();
+        let outcome = Outcome::try_from(state.clone()).ok();
+        let told = outcome.is_some() && self.is_told(key, seq, &state, settled);
         let event = DeliveryEvent {
             connection: connection.clone(),
             tracker: Some(Tracker::new(sender.clone(), seq)),
@@ -242,19 +241,34 @@ impl<H: MessagingHandler> Dispatcher<H> {
             state: Some(state),
         };
         self.call(Some(connection), handler.as_ref(), |h| {
-            match outcome {
-                Some(Outcome::Accepted(_)) => h.on_accepted(&event)?,
-                Some(Outcome::Rejected(_)) => h.on_rejected(&event)?,
-                Some(Outcome::Released(_)) => h.on_released(&event)?,
-                Some(Outcome::Modified(_)) => h.on_modified(&event)?,
-                _ => {}
+            if !told {
+                match outcome {
+                    Some(Outcome::Accepted(_)) => h.on_accepted(&event)?,
+                    Some(Outcome::Rejected(_)) => h.on_rejected(&event)?,
+                    Some(Outcome::Released(_)) => h.on_released(&event)?,
+                    Some(Outcome::Modified(_)) => h.on_modified(&event)?,
+                    _ => {}
+                }
+                h.on_delivery_updated(&event)?;
             }
-            h.on_delivery_updated(&event)?;
             match settled {
                 true => h.on_settled(&event),
                 false => Ok(()),
             }
         });
+    }
+
+    /// Whether an outcome has been told before, of a message that the handler settles.
+    fn is_told(&self, key: usize, seq: u64, state: &DeliveryState, settled: bool) -> bool {
+        let mut registry = self.shared.registry();
+        let Some(entry) = registry.links.get_mut(&key) else {
+            return false;
+        };
+        let before = match settled {
+            true => entry.told.remove(&seq),
+            false => entry.told.insert(seq, state.clone()),
+        };
+        before.as_ref() == Some(state)
     }
 
     // ---- receiving

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use amqp_types::messaging::FilterSet;
+use amqp_types::messaging::{DeliveryState, FilterSet};
 use amqp_types::transport::Attach;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -126,6 +126,8 @@ pub(super) struct LinkEntry {
     pub(super) asked: Option<FilterSet>,
     pub(super) draining: bool,
     pub(super) manual_drain: bool,
+    /// Messages whose outcome has been told and that are not settled.
+    pub(super) told: HashMap<u64, DeliveryState>,
 }
 
 pub(super) struct TimerEntry {

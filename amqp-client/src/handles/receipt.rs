@@ -39,7 +39,8 @@ impl Receipt {
 
     /// The last state that the receiver reported without settling the message, such as how much of it
     /// has arrived. A state that is an outcome settles the message: it is what the receipt resolves
-    /// to. `None` once that is known. Sections 2.7.6, 3.4.1.
+    /// to; unless [`manual_settle`](crate::SenderOptions::manual_settle) leaves that to
+    /// [`settle`](Self::settle). `None` once the message is settled. Sections 2.7.6, 3.4.1.
     pub fn state(&self) -> Option<DeliveryState> {
         self.sender
             .shared
@@ -47,6 +48,13 @@ impl Receipt {
             .ok()
             .flatten()
             .map(|(_, state)| state)
+    }
+
+    /// On a link of [`manual_settle`](crate::SenderOptions::manual_settle): settles the message, whose
+    /// outcome the receiver has told without settling it; the receipt resolves to that outcome. Nothing
+    /// happens before there is one. A receipt that is dropped settles its message too. Section 2.6.12.
+    pub fn settle(&self) {
+        self.sender.shared.settle_held(self.ticket.seq);
     }
 
     /// Waits until the receiver has reported a state without settling the message, one that this

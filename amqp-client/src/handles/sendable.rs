@@ -47,6 +47,7 @@ impl SendSettings {
         SendOptions {
             settled: self.settled.unwrap_or(settled),
             collect: false,
+            hold: false,
             stream: false,
             message_format: self.message_format,
             tag: self.tag,

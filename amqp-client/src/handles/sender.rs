@@ -37,6 +37,8 @@ pub(super) struct SenderInner {
     without_map: AtomicBool,
     /// Whether messages are sent settled.
     settled: bool,
+    /// Whether the program settles what it enqueues.
+    hold: bool,
 }
 
 impl std::fmt::Debug for Sender {
@@ -67,6 +69,7 @@ impl Sender {
         shared: Arc<SenderShared>,
         session: Arc<SessionInner>,
         settled: bool,
+        hold: bool,
     ) -> Self {
         Self {
             inner: Arc::new(SenderInner {
@@ -74,6 +77,7 @@ impl Sender {
                 session: Mutex::new(session),
                 without_map: AtomicBool::new(false),
                 settled,
+                hold,
             }),
         }
     }
@@ -90,7 +94,11 @@ impl Sender {
     /// happened.
     pub async fn send(&self, message: impl Sendable) -> Result<Outcome, Error> {
         let limit = self.inner.shared.connection().deadlines().send;
-        let sent = async { self.enqueue(message).await?.await };
+        let options = SendSettings::default().options(self.inner.settled);
+        let sent = async {
+            let ticket = self.wait_and_put(&message, &options).await?;
+            self.receipt(ticket).await
+        };
         match tokio::time::timeout(limit, sent).await {
             Ok(outcome) => outcome,
             Err(_) => {
@@ -127,9 +135,8 @@ impl Sender {
         message: impl Sendable,
         settings: SendSettings,
     ) -> Result<Receipt, Error> {
-        let ticket = self
-            .wait_and_put(&message, &settings.options(self.inner.settled))
-            .await?;
+        let options = self.held(settings);
+        let ticket = self.wait_and_put(&message, &options).await?;
         Ok(self.receipt(ticket))
     }
 
@@ -211,6 +218,14 @@ impl Sender {
         }
     }
 
+    /// What a message is sent with whose sender may settle it by hand.
+    fn held(&self, settings: SendSettings) -> SendOptions {
+        SendOptions {
+            hold: self.inner.hold,
+            ..settings.options(self.inner.settled)
+        }
+    }
+
     pub(super) fn receipt(&self, ticket: Ticket) -> Receipt {
         Receipt::new(self.inner.clone(), ticket)
     }
@@ -220,7 +235,7 @@ impl Sender {
     /// # Errors
     /// Limit when the message is larger than the peer takes; whatever ended the link.
     pub fn try_enqueue(&self, message: impl Sendable) -> Result<Option<Receipt>, Error> {
-        let options = SendSettings::default().options(self.inner.settled);
+        let options = self.held(SendSettings::default());
         match self
             .inner
             .shared
@@ -238,10 +253,14 @@ impl Sender {
         message: &impl Sendable,
         settings: SendSettings,
     ) -> Result<Option<u64>, Error> {
-        let options = settings.options(self.inner.settled);
-        match self.inner.shared.try_enqueue(&Encodable(message), &options) {
+        let options = self.held(settings);
+        let shared = &self.inner.shared;
+        match shared.try_enqueue(&Encodable(message), &options) {
             Ok(ticket) => {
-                self.inner.shared.abandon(ticket);
+                match options.hold {
+                    true => shared.settle_by_hand(ticket),
+                    false => shared.abandon(ticket),
+                }
                 Ok(Some(ticket.seq))
             }
             Err(Refusal::Full) => Ok(None),

@@ -166,6 +166,7 @@ impl Session {
         };
         let resumable = options.link.resumable;
         let manual_drain = options.manual_drain;
+        let hold = options.manual_settle;
         let settled =
             options.link.snd_settle_mode == amqp_types::transport::SenderSettleMode::Settled;
         let attach = attach::of_sender(name, address, options);
@@ -175,7 +176,7 @@ impl Session {
         };
         let shared = SenderShared::new(connection.clone(), template, room);
         let attach = Box::new(attach);
-        let handle = Sender::new(shared.clone(), self.inner.clone(), settled);
+        let handle = Sender::new(shared.clone(), self.inner.clone(), settled, hold);
         let config = LinkConfig {
             manual_drain,
             keep: resumable,

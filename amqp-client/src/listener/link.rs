@@ -46,6 +46,9 @@ pub struct AcceptOptions {
     pub credit: Option<u32>,
     /// Where the peer receives: whether a drain is answered by [`Sender::drained`] only.
     pub manual_drain: bool,
+    /// Where the peer receives: whether the program settles a message whose outcome the peer tells
+    /// without settling it, by [`Receipt::settle`](crate::Receipt::settle).
+    pub manual_settle: bool,
     /// Where the peer receives: how many messages may be queued or unsettled.
     pub max_queued_messages: usize,
     /// Where the peer receives: how many octets may be queued or unsettled.
@@ -65,6 +68,7 @@ impl Default for AcceptOptions {
         Self {
             credit: Some(500),
             manual_drain: false,
+            manual_settle: false,
             max_queued_messages: sender.max_queued_messages,
             max_queued_bytes: sender.max_queued_bytes,
             streaming: false,
@@ -219,6 +223,7 @@ impl IncomingLink {
         }
         let accept = AcceptOptions {
             manual_drain: options.manual_drain,
+            manual_settle: options.manual_settle,
             max_queued_messages: options.max_queued_messages,
             max_queued_bytes: options.max_queued_bytes,
             ..AcceptOptions::default()
@@ -273,10 +278,8 @@ impl IncomingLink {
                 let settled = attach.snd_settle_mode == SenderSettleMode::Settled;
                 let link = SenderShared::new(shared.clone(), template, room);
                 link.attached(remote);
-                (
-                    Link::Sender(Sender::new(link.clone(), session, settled)),
-                    LinkShared::Sender(link),
-                )
+                let sender = Sender::new(link.clone(), session, settled, options.manual_settle);
+                (Link::Sender(sender), LinkShared::Sender(link))
             }
             Role::Receiver => {
                 let link =

@@ -88,6 +88,9 @@ pub struct Outgoing {
     pub kind: TransferKind,
     /// Whether the payload comes in parts, by `stream`, instead of in `payload`.
     pub stream: bool,
+    /// Whether an outcome that the receiver tells without settling leaves the delivery unsettled,
+    /// until `settle_sent`.
+    pub hold: bool,
 }
 
 /// How the parts of a streamed payload end.

@@ -161,6 +161,8 @@ pub(crate) struct SenderEnd {
     pub(crate) progress: Option<Progress>,
     /// Payloads that come in parts, by the number of their message.
     pub(crate) streams: HashMap<u64, Parts>,
+    /// Messages whose outcome has come and that the application settles, with their delivery-ids.
+    pub(crate) outcomes: HashMap<u64, u32>,
     /// Whether the application says when a drain is done, and whether it has.
     pub(crate) manual_drain: bool,
     pub(crate) nothing_more: bool,
@@ -247,6 +249,7 @@ impl Link {
                 queue: VecDeque::new(),
                 progress: None,
                 streams: HashMap::new(),
+                outcomes: HashMap::new(),
                 manual_drain: config.manual_drain,
                 nothing_more: false,
                 drain_answered: false,

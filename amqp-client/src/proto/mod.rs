@@ -37,6 +37,7 @@ pub use delivery::{Incoming, Load, Outgoing, StreamEnd, Tag, TransferKind};
 pub use event::{Event, LinkKey, SaslFailure};
 pub use frame::ProtocolId;
 pub use link::{LinkConfig, Resume};
+pub(crate) use resume::is_terminal;
 pub use resume::{Outstanding, Unsettled};
 pub(crate) use ring::Ring;
 pub use sasl::{SaslClient, SaslServer};

@@ -12,3 +12,4 @@ mod owners;
 mod peer;
 mod recorder;
 mod sessions;
+mod settling;

@@ -220,6 +220,7 @@ impl World {
                 state: None,
                 kind: TransferKind::New,
                 stream: false,
+                hold: false,
             });
         }
         self.note(

@@ -15,6 +15,7 @@ pub struct SenderOptions {
     pub(crate) max_queued_messages: usize,
     pub(crate) max_queued_bytes: usize,
     pub(crate) manual_drain: bool,
+    pub(crate) manual_settle: bool,
 }
 
 impl Default for SenderOptions {
@@ -24,6 +25,7 @@ impl Default for SenderOptions {
             max_queued_messages: 16_384,
             max_queued_bytes: 16 * 1024 * 1024,
             manual_drain: false,
+            manual_settle: false,
         }
     }
 }
@@ -70,6 +72,17 @@ impl SenderOptions {
     /// enqueued: for nodes that keep their messages elsewhere. Section 2.6.7.
     pub fn manual_drain(mut self) -> Self {
         self.manual_drain = true;
+        self
+    }
+
+    /// Leaves it to the program to settle a message whose outcome the receiver has told and not
+    /// settled, as one of settle mode second does: [`Receipt::settle`](crate::Receipt::settle) does it,
+    /// once the outcome is where it has to be. By default it is settled as soon as the outcome has come.
+    /// Concerns messages of `enqueue`, `enqueue_with` and `try_enqueue` whose receipt is kept. What the
+    /// receiver settles is settled either way, and so is what has an outcome when the link is resumed.
+    /// Sections 2.6.12, 2.8.3. [LNK-48]
+    pub fn manual_settle(mut self) -> Self {
+        self.manual_settle = true;
         self
     }
 

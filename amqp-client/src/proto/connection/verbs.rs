@@ -76,6 +76,13 @@ impl Connection {
         self.with(link.session, |s, events| s.drained(link.link, events));
     }
 
+    /// Settles a message that was sent with `hold`, once its outcome has been told.
+    pub fn settle_sent(&mut self, link: LinkKey, seq: u64) {
+        self.with(link.session, |s, events| {
+            s.settle_sent(link.link, seq, events)
+        });
+    }
+
     /// Takes back a message that has not been handed to the transport; answers whether it was there.
     pub fn withdraw(&mut self, link: LinkKey, seq: u64) -> bool {
         self.with(link.session, |s, _| s.withdraw(link.link, seq)) == Some(true)

@@ -274,13 +274,23 @@ impl Session {
         match disposition.role {
             Role::Receiver => {
                 let owed = &mut self.sent_dispositions;
-                let links = &self.links;
+                let links = &mut self.links;
                 let mut sorted_out = Vec::new();
                 self.sent.drain_range(first, last, |id, sent| {
                     let seq = sent.message.seq;
                     let state = copy();
-                    let over = disposition.settled || state.as_ref().is_some_and(is_terminal);
-                    if !over {
+                    let terminal = state.as_ref().is_some_and(is_terminal);
+                    let mut held = None;
+                    if sent.message.hold && (terminal || disposition.settled) {
+                        let end = links.get_mut(sent.link).and_then(Link::sender);
+                        held = end.map(|end| &mut end.outcomes);
+                    }
+                    match &mut held {
+                        Some(held) if !disposition.settled => drop(held.insert(seq, id)),
+                        Some(held) => drop(held.remove(&seq)),
+                        None => {}
+                    }
+                    if !disposition.settled && (!terminal || held.is_some()) {
                         if let Some(state) = state {
                             sent.remote = Some(state.clone());
                             events.push_back(Event::Updated {

@@ -141,6 +141,8 @@ impl Session {
                 let Some((unsettled, resend)) = sender.resume.take() else {
                     return self.enter(key, round);
                 };
+                // Those were ids of the earlier attachment.
+                sender.outcomes.clear();
                 // What is older goes first; and `queue` is in the order of the numbers.
                 let later = std::mem::take(&mut sender.queue);
                 let queue = &mut sender.queue;
@@ -199,6 +201,8 @@ impl Session {
                     let action = match &map {
                         _ if !transmitted => Action::SendNew,
                         Some(map) => action(state.as_ref(), map.target_of(&message.wire_tag())),
+                        // Its outcome is known, whatever the partner remembers.
+                        None if state.as_ref().is_some_and(is_terminal) => Action::Forget,
                         None if resend => Action::SendNew,
                         None => {
                             events.push_back(sent);

@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::super::arena::Key;
-use super::super::delivery::{Outgoing, StreamEnd};
+use super::super::delivery::{Outgoing, Sent, StreamEnd};
 use super::super::event::Event;
-use super::super::link::Link;
+use super::super::link::{Link, Local};
 use super::Session;
 
 impl Session {
@@ -97,6 +97,33 @@ impl Session {
             });
             self.owe(key);
         }
+    }
+
+    /// The application settles a message whose outcome the partner has told without settling, and that
+    /// was held for that. Does nothing before. [LNK-48]
+    pub(crate) fn settle_sent(&mut self, key: Key, seq: u64, events: &mut VecDeque<Event>) {
+        let link = self.name(key);
+        let Some(end) = self.links.get_mut(key) else {
+            return;
+        };
+        // Nothing is said of a link behind its detach. [LNK-38]
+        let detached = matches!(end.local, Local::Detached { .. });
+        let in_round = end.round.is_some();
+        let Some(id) = end.sender().and_then(|end| end.outcomes.remove(&seq)) else {
+            return;
+        };
+        let ours = |sent: &Sent| sent.link == key && sent.message.seq == seq;
+        let Some(sent) = self.sent.remove_if(id, ours) else {
+            return;
+        };
+        let state = sent.remote;
+        if !detached {
+            self.sent_dispositions.push(id, true, state.clone());
+        }
+        if in_round {
+            self.settle_in_round(key);
+        }
+        events.push_back(Event::Settled { link, seq, state });
     }
 
     /// Owes the partner the link's flow state.

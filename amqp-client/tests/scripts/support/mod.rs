@@ -497,5 +497,6 @@ pub(crate) fn outgoing(seq: u64, settled: bool) -> Outgoing {
         state: None,
         kind: TransferKind::New,
         stream: false,
+        hold: false,
     }
 }

@@ -126,6 +126,7 @@ impl World {
             state: None,
             kind: TransferKind::New,
             stream: false,
+            hold: false,
         };
         self.rig.session.send(self.rig.links[link], [message]);
     }
