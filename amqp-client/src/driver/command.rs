@@ -60,8 +60,13 @@ pub(crate) enum Command {
     Attach {
         session: Arc<SessionShared>,
         order: AttachOrder,
+        /// Where its name is of the user's choice and not looked up yet: whether it takes the place of
+        /// the link that has the name.
+        claim: Option<bool>,
         reply: Reply<Box<Attach>>,
     },
+    /// The peer has opened, and it is known who it is.
+    Named,
     /// Accept a link that the peer attached.
     Accept { link: LinkKey, order: AttachOrder },
     /// Refuse a link that the peer attached.
@@ -231,6 +236,18 @@ impl ConnectionShared {
     /// Says who the peer is. Only the first call counts.
     pub(crate) fn set_named(&self, named: Named) {
         let _ = self.named.set(named);
+        self.push(Command::Named);
+    }
+
+    /// Sees to it that a name of the user's choice is that of one link alone; `claim` says whether there
+    /// is one, and whether the link may take it from another.
+    pub(crate) fn claim(&self, link: &LinkShared, claim: Option<bool>) -> Result<(), Error> {
+        match (self.named(), claim) {
+            (Some(named), Some(true)) => named.take_over(link, false),
+            (Some(named), Some(false)) => named.claim(link)?,
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The names of links to this peer, once it has opened.

@@ -19,9 +19,22 @@ impl Driver {
         let mut commands = std::mem::take(&mut self.commands);
         self.shared.swap(&mut commands);
         for command in commands.drain(..) {
-            self.handle_command(command);
+            match self.waits_for_peer(&command) {
+                true => self.deferred.push(command),
+                false => self.handle_command(command),
+            }
         }
         self.commands = commands;
+    }
+
+    /// Whether a command has to wait until the peer has said who it is: a link with a name of the
+    /// user's choice, which another link to the peer may have, and what is asked behind it. [LNK-01]
+    fn waits_for_peer(&self, command: &Command) -> bool {
+        match command {
+            Command::Attach { claim: Some(_), .. } if self.shared.named().is_none() => true,
+            Command::Close { .. } | Command::Named | Command::Sasl(_) | Command::Tap(_) => false,
+            _ => !self.deferred.is_empty(),
+        }
     }
 
     fn handle_command(&mut self, command: Command) {
@@ -73,6 +86,11 @@ impl Driver {
                         "no channel is left for another session",
                     );
                     session.finish(error.clone());
+                    self.notice(|| Notice::SessionEnded {
+                        session,
+                        error: error.clone(),
+                        by_peer: false,
+                    });
                     answer(reply, Err(error));
                 }
             },
@@ -93,8 +111,20 @@ impl Driver {
             Command::Attach {
                 session,
                 order,
+                claim,
                 reply,
-            } => self.attach(&session, order, reply),
+            } => match self.shared.claim(&order.shared, claim) {
+                Ok(()) => self.attach(&session, order, reply),
+                Err(error) => {
+                    order.shared.finish(&error, true);
+                    self.not_attached(order.shared, error, reply);
+                }
+            },
+            Command::Named => {
+                for command in std::mem::take(&mut self.deferred) {
+                    self.handle_command(command);
+                }
+            }
             Command::Accept { link, order } => {
                 let AttachOrder {
                     shared,
@@ -109,7 +139,20 @@ impl Driver {
                     self.trace_resumed(link, config.resume.as_ref());
                     self.engine.accept_link(link, attach, config);
                 } else {
-                    shared.finish(&Error::closed_locally(ErrorScope::Link), true);
+                    // The peer was quicker to give it up.
+                    let error = Error::new(
+                        ErrorKind::LinkDetached,
+                        ErrorScope::Link,
+                        Initiator::Remote,
+                        "the link was closed",
+                    );
+                    shared.finish(&error, true);
+                    self.notice(|| Notice::LinkDetached {
+                        link: shared,
+                        closed: true,
+                        error,
+                        by_peer: true,
+                    });
                 }
             }
             Command::Refuse {
@@ -189,22 +232,7 @@ impl Driver {
                 self.engine.close(error);
             }
             Command::Stats(reply) => drop(reply.send(Ok(self.stats()))),
-            Command::Tap(tap) => {
-                self.tap = Some(tap);
-                // What has begun before, in the order in which it did; links follow their sessions.
-                let mut known: Vec<_> = self.sessions.keys().copied().collect();
-                known.sort_unstable();
-                for key in known {
-                    if let Some(entry) = self.sessions.get(&key) {
-                        let session = entry.shared.clone();
-                        self.notice(|| Notice::SessionBegun {
-                            session,
-                            by_peer: true,
-                        });
-                    }
-                }
-                self.notice(|| Notice::Tapped);
-            }
+            Command::Tap(tap) => self.tap = Some(tap),
             Command::Sasl(answer) => self.sasl_answered(answer),
         }
     }
@@ -292,9 +320,20 @@ impl Driver {
                     None => session.over_error(),
                 };
                 shared.finish(&error, false);
-                drop(reply.send(Err(error)));
+                self.not_attached(shared, error, reply);
             }
         }
+    }
+
+    /// A link was not even asked for.
+    fn not_attached(&self, link: LinkShared, error: Error, reply: super::Reply<Box<Attach>>) {
+        self.notice(|| Notice::LinkDetached {
+            link,
+            closed: true,
+            error: error.clone(),
+            by_peer: false,
+        });
+        drop(reply.send(Err(error)));
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) use command::{
 pub(crate) use endpoints::mirror;
 pub(crate) use link::{MAX_MESSAGE_SIZE, Status, Template};
 pub(crate) use names::{LinkNames, Named, Peer};
-pub(crate) use notice::{Notice, Tap, Unheard};
+pub(crate) use notice::{Kept, Notice, Tap, Unheard};
 pub(crate) use offers::{Offer, Offers};
 pub(crate) use receiver::ReceiverShared;
 pub(crate) use report::Report;
@@ -148,6 +148,8 @@ pub(crate) struct Driver {
     // Buffers that are kept from turn to turn.
     watches: Vec<(Arc<ReceiverShared>, LinkKey, u32)>,
     commands: Vec<Command>,
+    /// Commands that wait for the peer's name.
+    deferred: Vec<Command>,
     outbox: Vec<Outgoing>,
     work: receiver::ReceiverWork,
     deliveries: Vec<Incoming>,
@@ -217,6 +219,7 @@ impl Driver {
             suspended: HashMap::new(),
             watches: Vec::new(),
             commands: Vec::new(),
+            deferred: Vec::new(),
             outbox: Vec::new(),
             work: receiver::ReceiverWork::default(),
             deliveries: Vec::new(),
@@ -372,7 +375,8 @@ impl Driver {
             let _ = opened.send(Err(error.clone()));
         }
         let over = failure.clone();
-        let left = self.shared.finish(failure);
+        let mut left = std::mem::take(&mut self.deferred);
+        left.extend(self.shared.finish(failure));
         self.trace_over();
         for (_, entry) in self.links.drain() {
             entry.shared.finish(&error, false);

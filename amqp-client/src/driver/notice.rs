@@ -84,11 +84,53 @@ impl std::fmt::Debug for Tap {
     }
 }
 
+/// Notices of a connection that nobody listens in on yet: kept, and handed over in order.
+pub(crate) struct Kept(Mutex<Ear>);
+
+enum Ear {
+    Nobody(Vec<(Notice, Unheard)>),
+    Listens(Box<dyn Fn(Notice, Unheard) + Send>),
+}
+
+impl Kept {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Ear::Nobody(Vec::new()))))
+    }
+
+    /// What the connection is to tell everything, from its first moment on.
+    pub(crate) fn tap(self: &Arc<Self>) -> Tap {
+        let kept = self.clone();
+        Tap::new(move |notice, unheard| match &mut *kept.lock() {
+            Ear::Nobody(notices) => notices.push((notice, unheard)),
+            Ear::Listens(tell) => tell(notice, unheard),
+        })
+    }
+
+    /// Somebody listens from now on, and hears of what has been before; `tell` must not block.
+    pub(crate) fn hand_over(&self, tell: impl Fn(Notice, Unheard) + Send + 'static) {
+        let mut ear = self.lock();
+        if let Ear::Nobody(notices) = &mut *ear {
+            for (notice, unheard) in notices.drain(..) {
+                tell(notice, unheard);
+            }
+        }
+        *ear = Ear::Listens(Box::new(tell));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Ear> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Kept")
+    }
+}
+
 /// What happened on a connection.
 #[derive(Debug)]
 pub(crate) enum Notice {
-    /// Notices are given from now on; what was offered before is where it was offered.
-    Tapped,
     Opened(Box<Open>),
     SessionBegun {
         session: Arc<SessionShared>,

@@ -38,11 +38,6 @@ impl Offers {
         Arc::default()
     }
 
-    /// An offer that is there now.
-    pub(crate) fn try_next(&self) -> Option<Offer> {
-        self.lock().queue.pop_front()
-    }
-
     /// The next offer; `None` once the connection is over. Cancel safe.
     pub(crate) async fn next(&self) -> Option<Offer> {
         loop {

@@ -19,19 +19,12 @@ use crate::listener::{self, AcceptOptions, IncomingLink};
 impl<H: MessagingHandler> Dispatcher<H> {
     /// Takes what was offered before the connection was ours to work with.
     pub(super) fn take_early(&mut self, connection: &Connection) {
-        loop {
-            let offer = {
-                let mut registry = self.shared.registry();
-                let Some(entry) = registry.connections.get_mut(&connection.number()) else {
-                    return;
-                };
-                let Some(handle) = &entry.handle else { return };
-                match handle.offered() {
-                    Some(offer) => offer,
-                    None if entry.early.is_empty() => return,
-                    None => entry.early.remove(0),
-                }
-            };
+        let early = {
+            let mut registry = self.shared.registry();
+            let entry = registry.connections.get_mut(&connection.number());
+            entry.map(|entry| std::mem::take(&mut entry.early))
+        };
+        for offer in early.unwrap_or_default() {
             self.offered(connection, offer);
         }
     }
@@ -98,6 +91,8 @@ impl<H: MessagingHandler> Dispatcher<H> {
             handler: own,
             answer: None,
             asked: None,
+            required: Vec::new(),
+            opened: true,
             draining: false,
             manual_drain: false,
             told: HashMap::new(),

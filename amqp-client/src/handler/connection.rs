@@ -97,7 +97,8 @@ impl Connection {
     /// Like [`create_sender`](Self::create_sender), with options.
     ///
     /// # Errors
-    /// When the connection has been closed.
+    /// When the connection has been closed; Configuration when the options' name is that of another link
+    /// to the peer. Before the peer has opened that is not known, and told in `on_link_error`.
     pub fn create_sender_with(
         &self,
         address: &str,
@@ -117,7 +118,8 @@ impl Connection {
     /// Like [`create_receiver`](Self::create_receiver), with options.
     ///
     /// # Errors
-    /// When the connection has been closed.
+    /// When the connection has been closed; Configuration when the options' name is that of another link
+    /// to the peer. Before the peer has opened that is not known, and told in `on_link_error`.
     pub fn create_receiver_with(
         &self,
         address: &str,
@@ -307,7 +309,8 @@ impl Session {
     /// Like [`create_sender`](Self::create_sender), with options.
     ///
     /// # Errors
-    /// When the connection has been closed.
+    /// When the connection has been closed; Configuration when the options' name is that of another link
+    /// to the peer. Before the peer has opened that is not known, and told in `on_link_error`.
     pub fn create_sender_with(
         &self,
         address: &str,
@@ -319,7 +322,8 @@ impl Session {
     /// Attaches a sender whose events go to a handler of its own.
     ///
     /// # Errors
-    /// When the connection has been closed.
+    /// When the connection has been closed; Configuration when the options' name is that of another link
+    /// to the peer. Before the peer has opened that is not known, and told in `on_link_error`.
     pub fn create_sender_handled(
         &self,
         address: &str,
@@ -337,6 +341,7 @@ impl Session {
     ) -> Result<Sender, Error> {
         self.check()?;
         let manual_drain = options.manual_drain;
+        let required = options.link.required_capabilities.clone();
         let own = handler.as_ref().map(|handler| handler.options);
         let options = match own.unwrap_or_else(|| self.options()).auto_settle {
             true => options,
@@ -350,7 +355,10 @@ impl Session {
         let shared = self.connection.container().shared();
         // Locked until the link is in: the driver may be quicker.
         let mut registry = shared.registry();
-        let (handle, answer) = self.handle().start_sender(address, options);
+        let (handle, mut answer) = self.handle().start_sender(address, options);
+        if let Ok(Err(error)) = answer.try_recv() {
+            return Err(error);
+        }
         let key = link_key(&LinkShared::Sender(handle.shared().clone()));
         let sender = Sender::new(handle, self.clone());
         let entry = LinkEntry {
@@ -358,6 +366,8 @@ impl Session {
             handler,
             answer: Some(answer),
             asked: None,
+            required,
+            opened: false,
             draining: false,
             manual_drain,
             told: HashMap::new(),
@@ -381,7 +391,8 @@ impl Session {
     /// Like [`create_receiver`](Self::create_receiver), with options, whose prefetch counts.
     ///
     /// # Errors
-    /// When the connection has been closed.
+    /// When the connection has been closed; Configuration when the options' name is that of another link
+    /// to the peer. Before the peer has opened that is not known, and told in `on_link_error`.
     pub fn create_receiver_with(
         &self,
         address: &str,
@@ -393,7 +404,8 @@ impl Session {
     /// Attaches a receiver whose events go to a handler of its own.
     ///
     /// # Errors
-    /// When the connection has been closed.
+    /// When the connection has been closed; Configuration when the options' name is that of another link
+    /// to the peer. Before the peer has opened that is not known, and told in `on_link_error`.
     pub fn create_receiver_handled(
         &self,
         address: &str,
@@ -412,9 +424,13 @@ impl Session {
         self.check()?;
         let ignore = options.ignore_missing_filters;
         let asked = options.link.source.filter.clone().filter(|_| !ignore);
+        let required = options.link.required_capabilities.clone();
         let shared = self.connection.container().shared();
         let mut registry = shared.registry();
-        let (handle, answer) = self.handle().start_receiver(address, options);
+        let (handle, mut answer) = self.handle().start_receiver(address, options);
+        if let Ok(Err(error)) = answer.try_recv() {
+            return Err(error);
+        }
         let key = link_key(&LinkShared::Receiver(handle.shared().clone()));
         let receiver = Receiver::new(handle, self.clone());
         let entry = LinkEntry {
@@ -422,6 +438,8 @@ impl Session {
             handler,
             answer: Some(answer),
             asked,
+            required,
+            opened: false,
             draining: false,
             manual_drain: false,
             told: HashMap::new(),

@@ -15,7 +15,7 @@ use super::link::{Receiver, Sender};
 use super::registry::{
     Accepted, AcceptorEntry, ConnectionEntry, Shared, SharedHandler, TimerEntry, Work, share,
 };
-use crate::driver::{Command, ConnectionShared, Tap, abandon};
+use crate::driver::{Command, ConnectionShared, Notice, Tap, Unheard, abandon};
 use crate::error::{Error, ErrorScope};
 use crate::handles::{self, ConnectionOptions, SessionOptions};
 use crate::listener::Access;
@@ -150,11 +150,16 @@ impl ActiveContainer {
 
     /// Has the driver tell everything.
     fn tap(&self, number: u64, driver: &ConnectionShared) {
+        driver.push(Command::Tap(Tap::new(self.teller(number))));
+    }
+
+    /// Where the notices of a connection go.
+    fn teller(&self, number: u64) -> impl Fn(Notice, Unheard) + Send + 'static {
         let work = self.shared.work.clone();
-        driver.push(Command::Tap(Tap::new(move |notice, unheard| {
+        move |notice, unheard| {
             // Nobody may be there to hear it any more.
             let _ = work.send(Work::Notice(number, notice, unheard));
-        })));
+        }
     }
 
     /// Connects, and attaches a sender to the node that the URL's path names.
@@ -226,7 +231,7 @@ impl ActiveContainer {
         socket.set_nonblocking(true).map_err(io)?;
         let listener = {
             let _context = self.shared.runtime.enter();
-            self.shared.container.listen_on(socket, access, options)?
+            self.shared.container.listen_kept(socket, access, options)?
         };
         let local = listener.local_addr();
         let number = self.shared.number();
@@ -237,7 +242,7 @@ impl ActiveContainer {
                 let Ok(handle) = listener.accept().await else {
                     return;
                 };
-                let driver = handle.shared().clone();
+                let kept = handle.kept().cloned();
                 let accepted = Accepted {
                     acceptor: number,
                     number: container.shared.number(),
@@ -246,10 +251,9 @@ impl ActiveContainer {
                 };
                 let number = accepted.number;
                 container.shared.tell(Work::Accepted(Box::new(accepted)));
-                // Told after that: whatever happens finds the connection known.
-                container.tap(number, &driver);
-                if let Some(over) = driver.over() {
-                    container.shared.tell(Work::Over(number, over));
+                // Told after that: whatever has happened finds the connection known.
+                if let Some(kept) = kept {
+                    kept.hand_over(container.teller(number));
                 }
             }
         });

@@ -16,7 +16,6 @@ use super::connection::Connection;
 use super::container::{ActiveContainer, ApplicationEvent, Task};
 use super::event::{ConnectionEvent, InjectedEvent, StartEvent, TimerEvent};
 use super::registry::{Shared, SharedHandler, Work};
-use crate::driver::Notice;
 use crate::error::{Error, ErrorScope, Initiator};
 
 /// Everything that the thread needs.
@@ -70,7 +69,6 @@ impl<H: MessagingHandler> Dispatcher<H> {
             Work::Connected(number, handle) => self.connected(number, handle),
             Work::ConnectFailed(number, error) => self.connect_failed(number, error),
             Work::Accepted(accepted) => self.accepted(*accepted),
-            Work::Over(number, error) => self.notice(number, Notice::Over(error)),
             Work::Timer(number) => self.timer(number),
             Work::Inject(event) => self.injected(event),
             Work::Call(call) => {

@@ -36,13 +36,17 @@ impl<H: MessagingHandler> Dispatcher<H> {
             return;
         }
         match notice {
-            Notice::Tapped => self.take_early(&connection),
             Notice::Opened(open) => {
-                connection.set_remote(*open, None);
-                if let Some(entry) = self.shared.registry().connections.get_mut(&number) {
-                    entry.opened = true;
+                let told = {
+                    let mut registry = self.shared.registry();
+                    let entry = registry.connections.get_mut(&number);
+                    entry.is_none_or(|entry| std::mem::replace(&mut entry.opened, true))
+                };
+                // One that a listener accepted was open when it came.
+                if !told {
+                    connection.set_remote(*open, None);
+                    self.tell_connection(&connection, None, |h, e| h.on_connection_opened(e));
                 }
-                self.tell_connection(&connection, None, |h, e| h.on_connection_opened(e));
             }
             Notice::SessionBegun { session, by_peer } => {
                 self.session_begun(&connection, session, by_peer);
@@ -95,8 +99,10 @@ impl<H: MessagingHandler> Dispatcher<H> {
         let (number, handle) = (accepted.number, accepted.handle);
         let connection = self.container.adopt(number, handle, handler);
         self.tell_connection(&connection, None, |h, e| h.on_connection_opening(e));
-        if !connection.is_closed() {
-            self.tell_connection(&connection, None, |h, e| h.on_connection_opened(e));
+        match connection.is_closed() {
+            // Refused: nobody wants to hear what comes on it.
+            true => connection.set_failed(),
+            false => self.tell_connection(&connection, None, |h, e| h.on_connection_opened(e)),
         }
         drop(accepted.waiting);
     }
@@ -139,11 +145,6 @@ impl<H: MessagingHandler> Dispatcher<H> {
             }
         };
         match (peer_closed, error) {
-            // The peer's close came before anybody listened in.
-            (None, Some(error)) if opened && closed_by_peer(&error) => {
-                self.peer_closed(connection, error.amqp().cloned().map(Box::new));
-                self.over(connection, Some(error));
-            }
             // Whoever connects has the better reason, and is about to tell it.
             (None, _) if !opened => {}
             (Some(false), _) | (_, None) => {
@@ -212,7 +213,8 @@ impl<H: MessagingHandler> Dispatcher<H> {
         let Some(session) = session else {
             return;
         };
-        if error.condition().is_some() {
+        // Without a channel for it it was not even begun.
+        if error.condition().is_some() || error.kind() == ErrorKind::Limit {
             self.tell_session(connection, &session, Some(error), |h, e| {
                 h.on_session_error(e)
             });
@@ -251,9 +253,4 @@ impl<H: MessagingHandler> Dispatcher<H> {
             f(handler, &event)
         });
     }
-}
-
-/// Whether a connection came to its end by the peer's close.
-fn closed_by_peer(error: &Error) -> bool {
-    error.kind() == ErrorKind::ConnectionClosed && error.initiator() == Initiator::Remote
 }

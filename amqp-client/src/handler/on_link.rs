@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use amqp_types::messaging::{DeliveryState, Modified, Outcome};
-use amqp_types::transport::{self, ErrorCondition};
 
 use super::callbacks::{HandlerError, HandlerResult, MessagingHandler};
 use super::connection::Connection;
@@ -14,8 +13,8 @@ use super::event::{DeliveryEvent, LinkEvent, MessageEvent, ReceiverEvent, Sender
 use super::link::{Link, Receiver, Sender, Tracker};
 use super::registry::{SharedHandler, link_key};
 use crate::driver::{LinkShared, Notice};
-use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
-use crate::handles::{Delivery, missing_filter};
+use crate::error::Error;
+use crate::handles::{Delivery, unmet};
 
 impl<H: MessagingHandler> Dispatcher<H> {
     pub(super) fn link_notice(&mut self, connection: &Connection, notice: Notice) {
@@ -74,8 +73,7 @@ impl<H: MessagingHandler> Dispatcher<H> {
                 }
             }
             // Connections and sessions are told elsewhere.
-            Notice::Tapped
-            | Notice::Opened(_)
+            Notice::Opened(_)
             | Notice::SessionBegun { .. }
             | Notice::SessionEnded { .. }
             | Notice::Closed(_)
@@ -94,29 +92,23 @@ impl<H: MessagingHandler> Dispatcher<H> {
 
     fn attached(&mut self, connection: &Connection, link: &LinkShared) {
         let key = link_key(link);
-        let (link, asked) = {
+        let (link, asked, required) = {
             let mut registry = self.shared.registry();
             let Some(entry) = registry.links.get_mut(&key) else {
                 return;
             };
             entry.answer = None;
-            (entry.link.clone(), entry.asked.take())
+            entry.opened = true;
+            let required = std::mem::take(&mut entry.required);
+            (entry.link.clone(), entry.asked.take(), required)
         };
-        if let Some(receiver) = link.receiver()
-            && let Some(remote) = receiver.remote()
-            && let Some(missing) = missing_filter(asked.as_ref(), &remote)
-        {
-            // [SRC-20] [LNK-12]
-            let what = format!("the peer does not apply the filter {missing}");
-            let mut error = transport::Error::new(ErrorCondition::NotImplemented);
-            error.description = Some(what.clone().into());
-            link.close_as(true, Some(Box::new(error)));
-            let error = Error::new(
-                ErrorKind::Unsupported,
-                ErrorScope::Link,
-                Initiator::Library,
-                what,
-            );
+        let remote = match &link {
+            Link::Sender(sender) => sender.remote(),
+            Link::Receiver(receiver) => receiver.remote(),
+        };
+        let unmet = remote.and_then(|remote| unmet(&required, asked.as_ref(), &remote));
+        if let Some((error, refusal)) = unmet {
+            link.close_as(true, Some(Box::new(refusal)));
             return self.tell_link(connection, key, &link, Some(error), |h, e| {
                 h.on_link_error(e)
             });
@@ -136,7 +128,13 @@ impl<H: MessagingHandler> Dispatcher<H> {
         let Some((link, _)) = self.link(connection, key) else {
             return;
         };
-        if error.condition().is_some() {
+        let opened = {
+            let registry = self.shared.registry();
+            registry.links.get(&key).is_some_and(|entry| entry.opened)
+        };
+        // One that could not even be asked for has failed as well.
+        let failed = !opened && !by_peer && !link.is_closed();
+        if failed || error.condition().is_some() {
             self.tell_link(connection, key, &link, Some(error), |h, e| {
                 h.on_link_error(e)
             });

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use amqp_types::Symbol;
 use amqp_types::messaging::{DeliveryState, FilterSet};
 use amqp_types::transport::Attach;
 use tokio::runtime::Handle;
@@ -46,8 +47,6 @@ pub(super) enum Work {
     ConnectFailed(u64, Error),
     /// A listener accepted a connection.
     Accepted(Box<Accepted>),
-    /// A connection was over before anybody could listen in.
-    Over(u64, Option<Error>),
     Timer(u64),
     Inject(ApplicationEvent),
     Call(Box<dyn FnOnce() + Send>),
@@ -124,6 +123,10 @@ pub(super) struct LinkEntry {
     pub(super) answer: Option<oneshot::Receiver<Result<Box<Attach>, Error>>>,
     /// Filters that the peer has to name in its answer.
     pub(super) asked: Option<FilterSet>,
+    /// Capabilities that the peer has to offer.
+    pub(super) required: Vec<Symbol>,
+    /// Whether both sides have attached.
+    pub(super) opened: bool,
     pub(super) draining: bool,
     pub(super) manual_drain: bool,
     /// Messages whose outcome has been told and that are not settled.

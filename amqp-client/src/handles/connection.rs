@@ -16,7 +16,7 @@ use super::sender::Sender;
 use super::session::{Session, SessionInner};
 use crate::deadlines::Deadlines;
 use crate::driver::{
-    Command, ConnectionShared, ConnectionStats, Driver, LinkNames, Named, Offer, Offers, Peer,
+    Command, ConnectionShared, ConnectionStats, Driver, Kept, LinkNames, Named, Offer, Offers, Peer,
     Phase, SaslStep, SessionShared, Setup, connection_span, next_number, reply, reply_within,
 };
 use crate::error::{Error, ErrorScope};
@@ -41,6 +41,8 @@ pub(crate) struct ConnectionInner {
     default: std::sync::Mutex<Arc<SessionShared>>,
     /// Links that the peer attached, on a listener.
     offers: Option<Arc<Offers>>,
+    /// What has happened, where a handler is going to hear of it.
+    kept: Option<Arc<Kept>>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -81,6 +83,8 @@ pub(crate) struct Starting {
     pub(crate) listens: bool,
     pub(crate) first_session: Option<SessionConfig>,
     pub(crate) prepared: Option<Arc<ConnectionShared>>,
+    /// What keeps everything that happens, on a listener whose connections go to a handler.
+    pub(crate) kept: Option<Arc<Kept>>,
     /// The names of the container's links.
     pub(crate) names: Arc<LinkNames>,
     /// Where a client has connected to.
@@ -100,11 +104,15 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
         listens,
         first_session,
         prepared,
+        kept,
         names,
         address,
     } = starting;
     let shared = prepared.unwrap_or_else(ConnectionShared::new);
     shared.set_deadlines(deadlines);
+    if let Some(kept) = &kept {
+        shared.push(Command::Tap(kept.tap()));
+    }
     let (opened, open) = oneshot::channel();
     let offers = listens.then(Offers::new);
     let (phase, phases) = watch::channel(match &sasl {
@@ -163,6 +171,7 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
             session,
             default: std::sync::Mutex::new(default),
             offers,
+            kept,
         }),
     })
 }
@@ -414,9 +423,9 @@ impl Connection {
         self.inner.offers.as_ref()?.next().await
     }
 
-    /// A link that was offered and not taken yet.
-    pub(crate) fn offered(&self) -> Option<Offer> {
-        self.inner.offers.as_ref()?.try_next()
+    /// What has happened so far, on a connection whose listener keeps it.
+    pub(crate) fn kept(&self) -> Option<&Arc<Kept>> {
+        self.inner.kept.as_ref()
     }
 
     pub(crate) fn shared(&self) -> &Arc<ConnectionShared> {

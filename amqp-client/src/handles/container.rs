@@ -180,6 +180,7 @@ impl Container {
             // Who prepared the connection begins its sessions too.
             first_session: options.prepared.is_none().then_some(session),
             prepared: options.prepared,
+            kept: None,
             names: self.names.clone(),
             address,
         })

@@ -86,13 +86,15 @@ impl ReceiverOption for AtLeastOnce {
 }
 
 /// Messages are settled by their sender, after the receiver has told the outcome, and links resume
-/// with what is unsettled: each arrives once. Sections 2.6.13, 2.8.3.
+/// with what is unsettled: each arrives once. Both ends ask for settle mode second; whether the peer
+/// agrees is in its attach. Sections 2.6.13, 2.8.3.
 #[derive(Clone, Copy, Debug)]
 pub struct ExactlyOnce;
 
 impl SenderOption for ExactlyOnce {
     fn apply(self, options: &mut SenderOptions) {
         options.link.snd_settle_mode = SenderSettleMode::Unsettled;
+        options.link.rcv_settle_mode = ReceiverSettleMode::Second;
         options.link.resumable = true;
     }
 }

@@ -40,4 +40,4 @@ pub use stream::{MessageStream, StreamingDelivery};
 
 pub(crate) use background::Background;
 pub(crate) use connection::{Starting, start};
-pub(crate) use session::{SessionInner, lacks, missing_filter};
+pub(crate) use session::{SessionInner, lacks, unmet};

@@ -33,6 +33,7 @@ pub(super) async fn attach_again(
             attach,
             config,
         },
+        claim: None,
         reply,
     });
     let limit = connection.deadlines().attach;

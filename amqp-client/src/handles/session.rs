@@ -15,7 +15,7 @@ use super::options::{ReceiverOptions, SenderOptions};
 use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::driver::{
-    AttachOrder, Command, ConnectionShared, LinkShared, ReceiverShared, Room, SenderShared,
+    AttachOrder, Command, LinkShared, ReceiverShared, Room, SenderShared,
     SessionShared, Template, reply_within,
 };
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
@@ -139,8 +139,7 @@ impl Session {
         required: &[Symbol],
     ) -> Result<Sender, Error> {
         let remote = self.attached(answer).await?;
-        if let Some(missing) = missing(required, &remote.offered_capabilities) {
-            let (error, refusal) = lacks(missing);
+        if let Some((error, refusal)) = unmet(required, None, &remote) {
             handle.close_with_error(refusal).await.ok();
             return Err(error);
         }
@@ -227,11 +226,7 @@ impl Session {
         asked: Option<&FilterSet>,
     ) -> Result<Receiver, Error> {
         let remote = self.attached(answer).await?;
-        let unmet = match missing(required, &remote.offered_capabilities) {
-            Some(missing) => Some(lacks(missing)),
-            None => missing_filter(asked, &remote).map(|missing| unfiltered(&missing)),
-        };
-        if let Some((error, refusal)) = unmet {
+        if let Some((error, refusal)) = unmet(required, asked, &remote) {
             handle.close_with_error(refusal).await.ok();
             return Err(error);
         }
@@ -280,10 +275,13 @@ impl Session {
     fn attach(&self, order: AttachOrder, claim: Option<bool>) -> AttachAnswer {
         let connection = &self.inner.shared.connection;
         let (reply, answer) = oneshot::channel();
-        match claim_name(connection, &order.shared, claim) {
+        // Before the peer has opened nobody knows whose name it would be: then the driver looks.
+        let later = claim.filter(|_| connection.named().is_none());
+        match connection.claim(&order.shared, claim) {
             Ok(()) => connection.push(Command::Attach {
                 session: self.inner.shared.clone(),
                 order,
+                claim: later,
                 reply,
             }),
             Err(error) => {
@@ -341,18 +339,30 @@ impl Session {
     }
 }
 
+/// Why an answer is not what a link was asked for with: what the user learns, and what the peer is told.
+pub(crate) fn unmet(
+    required: &[Symbol],
+    asked: Option<&FilterSet>,
+    answer: &transport::Attach,
+) -> Option<(Error, transport::Error)> {
+    match missing(required, &answer.offered_capabilities) {
+        Some(missing) => Some(lacks(missing)),
+        None => missing_filter(asked, answer).map(|missing| unfiltered(&missing)),
+    }
+}
+
 /// A capability that a link requires and the peer does not offer: what the user learns, and what the
 /// peer is told. [CON-46]
 pub(crate) fn lacks(missing: &Symbol) -> (Error, transport::Error) {
-    unmet(format!("the peer does not offer the capability {missing}"))
+    unsupported(format!("the peer does not offer the capability {missing}"))
 }
 
 /// The same of a filter that the peer does not apply. [SRC-20] [LNK-12]
 fn unfiltered(missing: &Symbol) -> (Error, transport::Error) {
-    unmet(format!("the peer does not apply the filter {missing}"))
+    unsupported(format!("the peer does not apply the filter {missing}"))
 }
 
-fn unmet(what: String) -> (Error, transport::Error) {
+fn unsupported(what: String) -> (Error, transport::Error) {
     let mut refusal = transport::Error::new(transport::ErrorCondition::NotImplemented);
     refusal.description = Some(what.clone().into());
     let error = Error::new(
@@ -365,7 +375,7 @@ fn unmet(what: String) -> (Error, transport::Error) {
 }
 
 /// The first filter that was asked for and that the answer does not name.
-pub(crate) fn missing_filter(
+fn missing_filter(
     asked: Option<&FilterSet>,
     answer: &transport::Attach,
 ) -> Option<Symbol> {
@@ -379,21 +389,6 @@ pub(crate) fn missing_filter(
         .iter()
         .find(|(name, filter)| filter.is_some() && !applied(name))
         .map(|(name, _)| name.clone())
-}
-
-/// Sees to it that a name of the user's choice is that of one link alone; `claim` says whether there is
-/// one, and whether the link may take it from another.
-fn claim_name(
-    connection: &ConnectionShared,
-    link: &LinkShared,
-    claim: Option<bool>,
-) -> Result<(), Error> {
-    match (connection.named(), claim) {
-        (Some(named), Some(true)) => named.take_over(link, false),
-        (Some(named), Some(false)) => named.claim(link)?,
-        _ => {}
-    }
-    Ok(())
 }
 
 /// A name that no other link of this process has. [LNK-01]

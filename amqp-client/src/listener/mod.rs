@@ -19,6 +19,7 @@ pub use link::{AcceptOptions, IncomingLink, Link};
 pub use router::{Request, Router};
 
 use self::authenticate::Judge;
+use crate::driver::Kept;
 use crate::error::{Error, ErrorScope};
 use crate::handles::{Connection, ConnectionOptions, Container, Starting, start};
 use crate::proto::{Connection as Engine, SaslServer};
@@ -78,7 +79,7 @@ impl Container {
         let socket = TcpListener::bind(address)
             .await
             .map_err(|error| Error::io("bind", error))?;
-        self.serve(Socket::Tcp(socket), access, options)
+        self.serve(Socket::Tcp(socket), access, options, false)
     }
 
     /// Listens on a Unix socket, which clients reach as `amqp+unix:///its/path`. A file that a dead
@@ -98,7 +99,7 @@ impl Container {
         let path = path.as_ref();
         let socket = crate::transport::UnixSocket::bind(path)
             .map_err(|error| Error::io(&format!("bind {}", path.display()), error))?;
-        self.serve(Socket::Unix(socket), access, options)
+        self.serve(Socket::Unix(socket), access, options, false)
     }
 
     /// Listens on a socket that is bound already; it has to be in non-blocking mode. To be called in
@@ -113,7 +114,19 @@ impl Container {
         options: ListenOptions,
     ) -> Result<Listener, Error> {
         let socket = TcpListener::from_std(socket).map_err(|error| Error::io("listen", error))?;
-        self.serve(Socket::Tcp(socket), access, options)
+        self.serve(Socket::Tcp(socket), access, options, false)
+    }
+
+    /// Like [`listen_on`](Self::listen_on), for a handler: what happens on a connection is kept until
+    /// somebody listens in.
+    pub(crate) fn listen_kept(
+        &self,
+        socket: std::net::TcpListener,
+        access: Access,
+        options: ListenOptions,
+    ) -> Result<Listener, Error> {
+        let socket = TcpListener::from_std(socket).map_err(|error| Error::io("listen", error))?;
+        self.serve(Socket::Tcp(socket), access, options, true)
     }
 
     fn serve(
@@ -121,13 +134,14 @@ impl Container {
         socket: Socket,
         access: Access,
         options: ListenOptions,
+        keep: bool,
     ) -> Result<Listener, Error> {
         let path = socket.path().map(Path::to_owned);
         let address = socket
             .local_addr()
             .map_err(|error| Error::io("local address", error))?;
         let (sender, accepted) = mpsc::channel(options.max_opening.unwrap_or(MAX_OPENING));
-        let task = tokio::spawn(accept_all(self.clone(), socket, access, options, sender));
+        let task = tokio::spawn(accept_all(self.clone(), socket, access, options, keep, sender));
         Ok(Listener {
             address,
             path,
@@ -153,7 +167,7 @@ impl Container {
             local: true,
             tls: None,
         };
-        self.accept_secured(Box::new(stream), security, access)
+        self.accept_secured(Box::new(stream), security, access, false)
             .await
     }
 
@@ -162,6 +176,7 @@ impl Container {
         stream: BoxedStream,
         security: Security,
         access: &Access,
+        keep: bool,
     ) -> Result<Connection, Error> {
         let ConnectionOptions {
             mut config,
@@ -192,6 +207,7 @@ impl Container {
             listens: true,
             first_session: None,
             prepared: None,
+            kept: keep.then(Kept::new),
             names: self.names().clone(),
             address: None,
         })
@@ -205,6 +221,7 @@ async fn accept_all(
     socket: Socket,
     access: Access,
     options: ListenOptions,
+    keep: bool,
     accepted: mpsc::Sender<Connection>,
 ) {
     loop {
@@ -227,7 +244,7 @@ async fn accept_all(
             let accepted = async {
                 let deadlines = container.options().deadlines;
                 let (stream, security) = options.accept(stream, &deadlines).await?;
-                container.accept_secured(stream, security, &access).await
+                container.accept_secured(stream, security, &access, keep).await
             };
             match accepted.await {
                 Ok(connection) => drop(permit.send(connection)),

@@ -7,6 +7,7 @@ mod connections;
 mod container;
 mod deliveries;
 mod links;
+mod names;
 mod options;
 mod owners;
 mod peer;

@@ -68,6 +68,19 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Connects to a listener, as a client without a SASL layer.
+    pub(crate) async fn connect(address: std::net::SocketAddr) -> Self {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(AMQP).await.unwrap();
+        let mut header = [0; 8];
+        stream.read_exact(&mut header).await.unwrap();
+        assert_eq!(&header, AMQP);
+        Self {
+            stream,
+            read: BytesMut::new(),
+        }
+    }
+
     pub(crate) async fn write(&mut self, performative: &impl Encode) {
         let octets = frame(performative, &[]);
         self.stream.write_all(&octets).await.unwrap();

@@ -45,6 +45,8 @@ pub(crate) struct Recorder<F> {
     pub(crate) on_message: fn(&MessageEvent) -> HandlerResult,
     /// What else is done when a sender may send.
     pub(crate) on_sendable: fn(&SenderEvent) -> HandlerResult,
+    /// What becomes of connections that are accepted.
+    pub(crate) on_connection_opening: fn(&ConnectionEvent) -> HandlerResult,
 }
 
 pub(crate) type Start = Box<dyn FnOnce(&ActiveContainer) -> HandlerResult + Send>;
@@ -59,6 +61,7 @@ impl Recorder<Start> {
             start: Some(Box::new(start)),
             on_message: |_| Ok(()),
             on_sendable: |_| Ok(()),
+            on_connection_opening: |_| Ok(()),
         }
     }
 
@@ -138,6 +141,11 @@ impl MessagingHandler for Recorder<Start> {
         (self.on_sendable)(event)
     }
 
+    fn on_connection_opening(&mut self, event: &ConnectionEvent) -> HandlerResult {
+        self.log.add("connection_opening");
+        (self.on_connection_opening)(event)
+    }
+
     fn on_error(&mut self, event: &ConnectionEvent) -> HandlerResult {
         let condition = event.error().and_then(|error| error.condition().cloned());
         self.log.add(match condition {
@@ -164,7 +172,6 @@ impl MessagingHandler for Recorder<Start> {
         on_quiescent(_event: StartEvent) "quiescent";
         on_timer_task(_event: TimerEvent) "timer_task";
         on_application_event(event: InjectedEvent) format!("event {}", event.name());
-        on_connection_opening(_event: ConnectionEvent) "connection_opening";
         on_connection_opened(_event: ConnectionEvent) "connection_opened";
         on_connection_closed(_event: ConnectionEvent) "connection_closed";
         on_connection_wake(_event: ConnectionEvent) "connection_wake";
