@@ -1,6 +1,6 @@
 //! Sends requests, one after another, and prints the responses, which come to a dynamic node.
 //!
-//! `cargo run --example client -- amqp://localhost:5672 examples`
+//! `cargo run --example client -- --url amqp://localhost:5672 --address examples`
 
 use std::collections::VecDeque;
 
@@ -10,6 +10,18 @@ use amqp_client::handler::{
 use amqp_client::link_option::DynamicNodeProperties;
 use amqp_client::types::messaging::AddressString;
 use amqp_client::{Container, Error, Message, ReceiverOptions};
+use clap::Parser;
+
+/// Sends requests and prints the responses.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+    /// The node that the requests go to.
+    #[arg(long, default_value = "examples")]
+    pub address: String,
+}
 
 struct Client {
     url: String,
@@ -75,12 +87,9 @@ pub fn run(url: String, address: String, requests: &[&str]) -> Result<Vec<String
 }
 
 fn main() -> Result<(), Error> {
-    let mut args = std::env::args().skip(1);
-    let url = args
-        .next()
-        .unwrap_or_else(|| "amqp://localhost:5672".to_owned());
-    let address = args.next().unwrap_or_else(|| "examples".to_owned());
-    for response in run(url, address, &["one sheep", "two sheep", "three sheep"])? {
+    let options = Options::parse();
+    let requests = ["one sheep", "two sheep", "three sheep"];
+    for response in run(options.url, options.address, &requests)? {
         println!("{response}");
     }
     Ok(())

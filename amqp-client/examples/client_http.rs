@@ -1,13 +1,28 @@
 //! Requests over HTTP that are answered over AMQP: `GET /some%20text` becomes a request, its response
 //! the page. The HTTP half is a plain socket, so that the example needs nothing else.
 //!
-//! `cargo run --example client_http -- amqp://localhost:5672 examples localhost:8888`, and a browser.
+//! `cargo run --example client_http -- --url amqp://localhost:5672 --address examples --http localhost:8888`, and a browser.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
 use amqp_client::blocking::{BlockingConnection, SyncRequestResponse};
 use amqp_client::{Error, Message};
+use clap::Parser;
+
+/// Answers requests of HTTP by requests of AMQP.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+    /// The node that the requests go to.
+    #[arg(long, default_value = "examples")]
+    pub address: String,
+    /// Where browsers ask.
+    #[arg(long, default_value = "localhost:8888")]
+    pub http: String,
+}
 
 /// Answers one HTTP request after another, `requests` of them.
 pub fn run(
@@ -53,9 +68,7 @@ fn ask(client: &mut SyncRequestResponse, text: &str) -> Result<String, Error> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut args = std::env::args().skip(1);
-    let mut next = |default: &str| args.next().unwrap_or_else(|| default.to_owned());
-    let (url, address) = (next("amqp://localhost:5672"), next("examples"));
-    let http = TcpListener::bind(next("localhost:8888"))?;
-    run(&url, &address, &http, usize::MAX)
+    let options = Options::parse();
+    let http = TcpListener::bind(&options.http)?;
+    run(&options.url, &options.address, &http, usize::MAX)
 }

@@ -1,12 +1,21 @@
 //! Options of connections: defaults of the container, and others for one connection.
 //!
-//! `cargo run --example connection_options -- amqp://localhost:5672`
+//! `cargo run --example connection_options -- --url amqp://localhost:5672`
 
 use std::time::Duration;
 
 use amqp_client::handler::{ConnectionEvent, HandlerResult, MessagingHandler, StartEvent};
 use amqp_client::types::{Fields, Symbol};
 use amqp_client::{ConnectionOptions, Container, Error, SessionOptions};
+use clap::Parser;
+
+/// Connects twice, with options of its own each time.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+}
 
 struct Connects {
     url: String,
@@ -53,9 +62,7 @@ pub fn run(url: String) -> Result<Vec<u32>, Error> {
 }
 
 fn main() -> Result<(), Error> {
-    let url = std::env::args().nth(1);
-    let url = url.unwrap_or_else(|| "amqp://localhost:5672".to_owned());
-    for octets in run(url)? {
+    for octets in run(Options::parse().url)? {
         println!("the peer takes frames of {octets} octets");
     }
     Ok(())

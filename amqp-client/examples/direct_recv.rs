@@ -1,11 +1,23 @@
 //! Listens, and receives numbered messages from whoever connects.
 //!
-//! `cargo run --example direct_recv -- localhost:8888 100`
+//! `cargo run --example direct_recv -- --address localhost:8888 --messages 100`
 
 use std::net::SocketAddr;
 
 use amqp_client::handler::{Acceptor, HandlerResult, MessageEvent, MessagingHandler, StartEvent};
 use amqp_client::{Container, Error};
+use clap::Parser;
+
+/// Listens, and receives numbered messages.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// Where to listen.
+    #[arg(long, default_value = "localhost:8888")]
+    pub address: String,
+    /// How many messages.
+    #[arg(long, default_value_t = 100)]
+    pub messages: u64,
+}
 
 struct Recv<F> {
     address: String,
@@ -53,12 +65,9 @@ pub fn run(
 }
 
 fn main() -> Result<(), Error> {
-    let mut args = std::env::args().skip(1);
-    let address = args.next().unwrap_or_else(|| "localhost:8888".to_owned());
-    let expected = args.next().and_then(|n| n.parse().ok()).unwrap_or(100);
-    let received = run(address, expected, |address| {
-        println!("listening on {address}")
-    })?;
+    let options = Options::parse();
+    let listening = |address| println!("listening on {address}");
+    let received = run(options.address, options.messages, listening)?;
     println!("{received} messages received");
     Ok(())
 }

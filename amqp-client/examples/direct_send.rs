@@ -1,6 +1,6 @@
 //! Listens, and sends numbered messages to who connects and receives.
 //!
-//! `cargo run --example direct_send -- localhost:8888 100`
+//! `cargo run --example direct_send -- --address localhost:8888 --messages 100`
 
 use std::net::SocketAddr;
 
@@ -8,6 +8,18 @@ use amqp_client::handler::{
     Acceptor, DeliveryEvent, HandlerResult, MessagingHandler, SenderEvent, StartEvent,
 };
 use amqp_client::{Container, Error, Message};
+use clap::Parser;
+
+/// Listens, and sends numbered messages.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// Where to listen.
+    #[arg(long, default_value = "localhost:8888")]
+    pub address: String,
+    /// How many messages.
+    #[arg(long, default_value_t = 100)]
+    pub messages: u64,
+}
 
 struct Send<F> {
     address: String,
@@ -66,10 +78,9 @@ pub fn run(
 }
 
 fn main() -> Result<(), Error> {
-    let mut args = std::env::args().skip(1);
-    let address = args.next().unwrap_or_else(|| "localhost:8888".to_owned());
-    let total = args.next().and_then(|n| n.parse().ok()).unwrap_or(100);
-    let confirmed = run(address, total, |address| println!("listening on {address}"))?;
+    let options = Options::parse();
+    let listening = |address| println!("listening on {address}");
+    let confirmed = run(options.address, options.messages, listening)?;
     println!("{confirmed} messages confirmed");
     Ok(())
 }

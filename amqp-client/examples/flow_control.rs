@@ -1,12 +1,24 @@
 //! Four ways to grant credit: by itself, by hand, with a drain, and one message at a time. Each is the
 //! handler of a link of its own.
 //!
-//! `cargo run --example flow_control -- amqp://localhost:5672 examples`; the node should hold messages.
+//! `cargo run --example flow_control -- --url amqp://localhost:5672 --address examples`; the node should hold messages.
 
 use amqp_client::handler::{
     HandlerResult, LinkEvent, MessageEvent, MessagingHandler, Receiver, ReceiverEvent, StartEvent,
 };
 use amqp_client::{Container, Error, ReceiverOptions};
+use clap::Parser;
+
+/// Grants credit in four ways.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+    /// The node, which should hold messages.
+    #[arg(long, default_value = "examples")]
+    pub address: String,
+}
 
 /// How a receiver grants credit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,12 +105,9 @@ pub fn run(url: String, address: String, way: Way, messages: usize) -> Result<us
 }
 
 fn main() -> Result<(), Error> {
-    let mut args = std::env::args().skip(1);
-    let url = args.next();
-    let url = url.unwrap_or_else(|| "amqp://localhost:5672".to_owned());
-    let address = args.next().unwrap_or_else(|| "examples".to_owned());
+    let options = Options::parse();
     for way in [Way::Prefetch, Way::ByHand, Way::OneByOne, Way::Drain] {
-        let received = run(url.clone(), address.clone(), way, 2)?;
+        let received = run(options.url.clone(), options.address.clone(), way, 2)?;
         println!("{way:?}: {received}");
     }
     Ok(())

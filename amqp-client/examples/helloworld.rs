@@ -1,11 +1,20 @@
 //! One message to a broker and back, as a handler.
 //!
-//! `cargo run --example helloworld -- amqp://localhost:5672`
+//! `cargo run --example helloworld -- --url amqp://localhost:5672`
 
 use amqp_client::handler::{
     HandlerResult, MessageEvent, MessagingHandler, SenderEvent, StartEvent,
 };
 use amqp_client::{Container, Error, Message};
+use clap::Parser;
+
+/// One message to a broker and back.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+}
 
 struct HelloWorld {
     url: String,
@@ -43,8 +52,7 @@ pub fn run(url: String) -> Result<Vec<String>, Error> {
 }
 
 fn main() -> Result<(), Error> {
-    let url = std::env::args().nth(1);
-    for text in run(url.unwrap_or_else(|| "amqp://localhost:5672".to_owned()))? {
+    for text in run(Options::parse().url)? {
         println!("{text}");
     }
     Ok(())

@@ -1,9 +1,18 @@
 //! One message to a broker and back, with calls that wait.
 //!
-//! `cargo run --example helloworld_blocking -- amqp://localhost:5672`
+//! `cargo run --example helloworld_blocking -- --url amqp://localhost:5672`
 
 use amqp_client::blocking::BlockingConnection;
 use amqp_client::{Error, Message};
+use clap::Parser;
+
+/// One message to a broker and back.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+}
 
 /// Runs the program; answers what it received.
 pub fn run(url: &str) -> Result<String, Error> {
@@ -19,10 +28,6 @@ pub fn run(url: &str) -> Result<String, Error> {
 }
 
 fn main() -> Result<(), Error> {
-    let url = std::env::args().nth(1);
-    println!(
-        "{}",
-        run(url.as_deref().unwrap_or("amqp://localhost:5672"))?
-    );
+    println!("{}", run(&Options::parse().url)?);
     Ok(())
 }

@@ -1,11 +1,20 @@
 //! One message from a program to itself, without a broker.
 //!
-//! `cargo run --example helloworld_direct -- localhost:8888`
+//! `cargo run --example helloworld_direct -- --address localhost:8888`
 
 use amqp_client::handler::{
     Acceptor, HandlerResult, MessageEvent, MessagingHandler, SenderEvent, StartEvent,
 };
 use amqp_client::{Container, Error, Message};
+use clap::Parser;
+
+/// One message from a program to itself.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// Where to listen, and to connect.
+    #[arg(long, default_value = "localhost:8888")]
+    pub address: String,
+}
 
 struct HelloWorld {
     address: String,
@@ -55,8 +64,7 @@ pub fn run(address: String) -> Result<Vec<String>, Error> {
 }
 
 fn main() -> Result<(), Error> {
-    let address = std::env::args().nth(1);
-    for text in run(address.unwrap_or_else(|| "localhost:8888".to_owned()))? {
+    for text in run(Options::parse().address)? {
         println!("{text}");
     }
     Ok(())

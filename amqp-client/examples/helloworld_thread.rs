@@ -2,7 +2,7 @@
 //! own loop, here a channel, hears from it and gives it work. Where Proton's examples bend tornado's
 //! loop around the reactor, nothing needs to be bent.
 //!
-//! `cargo run --example helloworld_thread -- amqp://localhost:5672`
+//! `cargo run --example helloworld_thread -- --url amqp://localhost:5672`
 
 use std::sync::mpsc;
 
@@ -11,6 +11,15 @@ use amqp_client::handler::{
     Sender, StartEvent,
 };
 use amqp_client::{Container, Error, Message};
+use clap::Parser;
+
+/// Messages to a broker and back, beside a loop of another kind.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+}
 
 /// What the program's loop hears.
 enum Event {
@@ -86,9 +95,7 @@ pub fn run(url: String, texts: &[&str]) -> Result<Vec<String>, Error> {
 }
 
 fn main() -> Result<(), Error> {
-    let url = std::env::args().nth(1);
-    let url = url.unwrap_or_else(|| "amqp://localhost:5672".to_owned());
-    for text in run(url, &["Hello World!", "Hello again!"])? {
+    for text in run(Options::parse().url, &["Hello World!", "Hello again!"])? {
         println!("{text}");
     }
     Ok(())

@@ -12,8 +12,8 @@ use amqp_client::{Connection, Container, Error, Message, Receiver, Sender};
 /// The links on which clients wait for answers, by the addresses that they gave them.
 type Inboxes = Arc<Mutex<HashMap<String, Sender>>>;
 
-#[tokio::main]
-async fn main() -> Result<(), Error> {
+/// Starts the service and asks it; answers the answers.
+pub async fn run(words: &[&str]) -> Result<Vec<String>, Error> {
     let container = Container::new("capitals");
     let listener = container.listen("127.0.0.1:0", Access::anyone()).await?;
     let url = format!("amqp://{}", listener.local_addr());
@@ -22,10 +22,11 @@ async fn main() -> Result<(), Error> {
             tokio::spawn(serve(connection));
         }
     });
-    for word in ["hello", "world"] {
-        println!("{word} -> {}", ask(&url, word).await?);
+    let mut answers = Vec::new();
+    for word in words {
+        answers.push(ask(&url, word).await?);
     }
-    Ok(())
+    Ok(answers)
 }
 
 /// Serves one connection: each link that the client attaches is accepted as it asks for it.
@@ -84,4 +85,12 @@ async fn ask(url: &str, word: &str) -> Result<String, Error> {
     delivery.accept();
     connection.close().await?;
     Ok(message.body.as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    for answer in run(&["hello", "world"]).await? {
+        println!("{answer}");
+    }
+    Ok(())
 }

@@ -1,12 +1,27 @@
 //! Threads that send and receive, where the slow hold up the fast: a sender with room for a few
 //! messages only makes its thread wait, a receiver that fetches a few ahead makes the peer wait.
 //!
-//! `cargo run --example multithreaded_client_flow_control -- amqp://localhost:5672 examples 100`
+//! `cargo run --example multithreaded_client_flow_control -- --url amqp://localhost:5672 --address examples --messages 100`
 
 use std::sync::Arc;
 
 use amqp_client::blocking::{BlockingConnection, BlockingSender};
 use amqp_client::{Error, Message, ReceiverOptions, SenderOptions};
+use clap::Parser;
+
+/// Sends and receives in threads that wait for each other.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+    /// The node that the messages go through.
+    #[arg(long, default_value = "examples")]
+    pub address: String,
+    /// How many messages of each sender.
+    #[arg(long, default_value_t = 100)]
+    pub messages: usize,
+}
 
 /// How many messages may be under way in either direction.
 const WINDOW: u32 = 5;
@@ -58,11 +73,8 @@ pub fn run(url: &str, address: &str, messages: usize) -> Result<usize, Error> {
 }
 
 fn main() -> Result<(), Error> {
-    let mut args = std::env::args().skip(1);
-    let url = args.next();
-    let url = url.unwrap_or_else(|| "amqp://localhost:5672".to_owned());
-    let address = args.next().unwrap_or_else(|| "examples".to_owned());
-    let messages = args.next().and_then(|n| n.parse().ok()).unwrap_or(100);
-    println!("{} messages received", run(&url, &address, messages)?);
+    let options = Options::parse();
+    let received = run(&options.url, &options.address, options.messages)?;
+    println!("{received} messages received");
     Ok(())
 }

@@ -1,13 +1,25 @@
 //! A server in a few lines, on the framework in `abstract_server`: it adds numbers up.
 //!
-//! `cargo run --example proton_server -- amqp://localhost:5672 examples`
+//! `cargo run --example proton_server -- --url amqp://localhost:5672 --address examples`
 
 #[path = "abstract_server/mod.rs"]
 mod abstract_server;
 
 use amqp_client::Error;
+use clap::Parser;
 
 pub use abstract_server::{Server, Service};
+
+/// Adds up the numbers of requests.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+    /// The node that the requests come from.
+    #[arg(long, default_value = "examples")]
+    pub address: String,
+}
 
 /// Adds up the numbers of a request.
 pub struct Adds;
@@ -23,9 +35,6 @@ impl Service for Adds {
 }
 
 fn main() -> Result<(), Error> {
-    let mut args = std::env::args().skip(1);
-    let url = args.next();
-    let url = url.unwrap_or_else(|| "amqp://localhost:5672".to_owned());
-    let address = args.next().unwrap_or_else(|| "examples".to_owned());
-    Server::new(url, address, Adds).run()
+    let options = Options::parse();
+    Server::new(options.url, options.address, Adds).run()
 }

@@ -1,6 +1,6 @@
 //! Looks through a queue and leaves its messages where they are.
 //!
-//! `cargo run --example queue_browser -- amqp://localhost:5672 examples`
+//! `cargo run --example queue_browser -- --url amqp://localhost:5672 --address examples`
 
 use amqp_client::handler::{
     HandlerOptions, HandlerResult, LinkEvent, MessageEvent, MessagingHandler, ReceiverEvent,
@@ -8,6 +8,18 @@ use amqp_client::handler::{
 };
 use amqp_client::link_option::Copy;
 use amqp_client::{Container, Error, ReceiverOptions};
+use clap::Parser;
+
+/// Looks through a queue.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+    /// The queue.
+    #[arg(long, default_value = "examples")]
+    pub address: String,
+}
 
 struct Browser {
     url: String,
@@ -64,12 +76,8 @@ pub fn run(url: String, address: String) -> Result<Vec<String>, Error> {
 }
 
 fn main() -> Result<(), Error> {
-    let mut args = std::env::args().skip(1);
-    let url = args
-        .next()
-        .unwrap_or_else(|| "amqp://localhost:5672".to_owned());
-    let address = args.next().unwrap_or_else(|| "examples".to_owned());
-    for text in run(url, address)? {
+    let options = Options::parse();
+    for text in run(options.url, options.address)? {
         println!("{text}");
     }
     Ok(())

@@ -1,11 +1,20 @@
 //! Is called back again and again, by a task that schedules itself.
 //!
-//! `cargo run --example recurring_timer -- 5`
+//! `cargo run --example recurring_timer -- --times 5`
 
 use std::time::Duration;
 
 use amqp_client::handler::{HandlerResult, MessagingHandler, StartEvent, TimerEvent};
 use amqp_client::{Container, Error};
+use clap::Parser;
+
+/// Is called back again and again.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// How often.
+    #[arg(long, default_value_t = 5)]
+    pub times: u32,
+}
 
 struct Recurring {
     period: Duration,
@@ -40,8 +49,7 @@ pub fn run(period: Duration, times: u32) -> Result<u32, Error> {
 }
 
 fn main() -> Result<(), Error> {
-    let times = std::env::args().nth(1).and_then(|n| n.parse().ok());
-    let ticks = run(Duration::from_secs(1), times.unwrap_or(5))?;
+    let ticks = run(Duration::from_secs(1), Options::parse().times)?;
     println!("{ticks} ticks");
     Ok(())
 }

@@ -1,13 +1,22 @@
 //! A handler on a runtime that the program has already, and other tasks of it beside: where Proton has
-//! `recurring_timer_tornado` and `helloworld_direct_tornado`.
+//! `recurring_timer_tornado`.
 //!
-//! `cargo run --example recurring_timer_runtime`
+//! `cargo run --example recurring_timer_runtime -- --times 5`
 
 use std::time::Duration;
 
 use amqp_client::handler::{HandlerResult, MessagingHandler, StartEvent, TimerEvent};
 use amqp_client::{Container, Error};
+use clap::Parser;
 use tokio::sync::mpsc;
+
+/// Is called back again and again, on a runtime.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// How often.
+    #[arg(long, default_value_t = 5)]
+    pub times: u32,
+}
 
 struct Recurring {
     period: Duration,
@@ -50,6 +59,7 @@ pub async fn run(period: Duration, times: u32) -> Result<u32, Error> {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    println!("{} ticks", run(Duration::from_secs(1), 5).await?);
+    let ticks = run(Duration::from_secs(1), Options::parse().times).await?;
+    println!("{ticks} ticks");
     Ok(())
 }

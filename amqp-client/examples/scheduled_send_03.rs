@@ -1,7 +1,7 @@
 //! Sends a message every so often, like `scheduled_send`; here each task has a handler of its own, so
 //! that nobody has to ask which task it was.
 //!
-//! `cargo run --example scheduled_send_03 -- amqp://localhost:5672/examples 5`
+//! `cargo run --example scheduled_send_03 -- --url amqp://localhost:5672/examples --messages 5`
 
 use std::time::Duration;
 
@@ -9,6 +9,18 @@ use amqp_client::handler::{
     DeliveryEvent, HandlerResult, MessagingHandler, Sender, StartEvent, TimerEvent,
 };
 use amqp_client::{Container, Error, Message};
+use clap::Parser;
+
+/// Sends a message every second.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer, and the node that the messages go to.
+    #[arg(long, default_value = "amqp://localhost:5672/examples")]
+    pub url: String,
+    /// How many messages.
+    #[arg(long, default_value_t = 5)]
+    pub messages: u32,
+}
 
 /// Sends one message when it is due, and schedules the next.
 struct Tick {
@@ -77,13 +89,8 @@ pub fn run(url: String, interval: Duration, messages: u32) -> Result<u32, Error>
 }
 
 fn main() -> Result<(), Error> {
-    let mut args = std::env::args().skip(1);
-    let url = args.next();
-    let url = url.unwrap_or_else(|| "amqp://localhost:5672/examples".to_owned());
-    let messages = args.next().and_then(|n| n.parse().ok()).unwrap_or(5);
-    println!(
-        "{} messages accepted",
-        run(url, Duration::from_secs(1), messages)?
-    );
+    let options = Options::parse();
+    let accepted = run(options.url, Duration::from_secs(1), options.messages)?;
+    println!("{accepted} messages accepted");
     Ok(())
 }

@@ -1,9 +1,24 @@
 //! Sends messages in pieces and gives every second up halfway: the receiver forgets what it has of it.
 //!
-//! `cargo run --example send_abort -- amqp://localhost:5672 examples 10`
+//! `cargo run --example send_abort -- --url amqp://localhost:5672 --address examples --messages 10`
 
 use amqp_client::types::messaging::Outcome;
 use amqp_client::{Container, Error, Message, SendSettings};
+use clap::Parser;
+
+/// Sends messages in pieces and gives every second up.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+    /// The node that the messages go to.
+    #[arg(long, default_value = "examples")]
+    pub address: String,
+    /// How many messages are begun.
+    #[arg(long, default_value_t = 10)]
+    pub messages: usize,
+}
 
 /// Sends `messages`, every second to its end; answers how many were accepted.
 pub async fn run(url: &str, address: &str, messages: usize) -> Result<usize, Error> {
@@ -31,10 +46,8 @@ pub async fn run(url: &str, address: &str, messages: usize) -> Result<usize, Err
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let mut args = std::env::args().skip(1);
-    let mut next = |default: &str| args.next().unwrap_or_else(|| default.to_owned());
-    let (url, address) = (next("amqp://localhost:5672"), next("examples"));
-    let messages = args.next().and_then(|n| n.parse().ok()).unwrap_or(10);
-    println!("{} messages accepted", run(&url, &address, messages).await?);
+    let options = Options::parse();
+    let accepted = run(&options.url, &options.address, options.messages).await?;
+    println!("{accepted} messages accepted");
     Ok(())
 }

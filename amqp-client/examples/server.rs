@@ -1,9 +1,21 @@
 //! Answers requests in capitals, to the address that each of them names.
 //!
-//! `cargo run --example server -- amqp://localhost:5672 examples`
+//! `cargo run --example server -- --url amqp://localhost:5672 --address examples`
 
 use amqp_client::handler::{HandlerResult, MessageEvent, MessagingHandler, Sender, StartEvent};
 use amqp_client::{Container, Error, Message};
+use clap::Parser;
+
+/// Answers requests in capitals.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+    /// The node that the requests come from.
+    #[arg(long, default_value = "examples")]
+    pub address: String,
+}
 
 /// The server; it runs until its container is stopped.
 #[derive(Debug)]
@@ -48,11 +60,7 @@ impl MessagingHandler for Server {
 }
 
 fn main() -> Result<(), Error> {
-    let mut args = std::env::args().skip(1);
-    let url = args
-        .next()
-        .unwrap_or_else(|| "amqp://localhost:5672".to_owned());
-    let address = args.next().unwrap_or_else(|| "examples".to_owned());
-    Container::new("server").run(Server::new(url, address))?;
+    let options = Options::parse();
+    Container::new("server").run(Server::new(options.url, options.address))?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Answers requests in capitals, without a broker: clients connect to this program, and receive on a
 //! dynamic node that it makes for them.
 //!
-//! `cargo run --example server_direct -- localhost:8888`
+//! `cargo run --example server_direct -- --address localhost:8888`
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,6 +13,15 @@ use amqp_client::types::Str;
 use amqp_client::types::messaging::SourceArchetype;
 use amqp_client::types::transport::Role;
 use amqp_client::{Container, Error, Message};
+use clap::Parser;
+
+/// Answers requests in capitals, without a broker.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// Where to listen.
+    #[arg(long, default_value = "localhost:8888")]
+    pub address: String,
+}
 
 /// The server; it runs until its container is stopped.
 pub struct Server<F> {
@@ -88,8 +97,8 @@ impl<F: FnMut(SocketAddr) + Send + 'static> MessagingHandler for Server<F> {
 }
 
 fn main() -> Result<(), Error> {
-    let address = std::env::args().nth(1);
-    let address = address.unwrap_or_else(|| "localhost:8888".to_owned());
-    Container::new("server").run(Server::new(address, |at| println!("listening on {at}")))?;
+    let listening = |address| println!("listening on {address}");
+    let server = Server::new(Options::parse().address, listening);
+    Container::new("server").run(server)?;
     Ok(())
 }

@@ -1,12 +1,27 @@
 //! A queue with sessions, as Azure Service Bus has them: messages carry a session in `group-id`, and a
 //! receiver asks for one session by a filter, or for the next that is free.
 //!
-//! `cargo run --example service_bus -- amqps://NAME:KEY@HOST.servicebus.windows.net QUEUE green`
+//! `cargo run --example service_bus -- --url amqps://NAME:KEY@HOST.servicebus.windows.net --queue QUEUE --session green`
 
 use amqp_client::link_option::Filter;
 use amqp_client::types::Value;
 use amqp_client::types::messaging::SourceArchetype;
 use amqp_client::{Container, Error, Message, ReceiverOptions};
+use clap::Parser;
+
+/// Sends messages of two sessions, and receives those of one.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+    /// A queue with sessions.
+    #[arg(long, default_value = "examples")]
+    pub queue: String,
+    /// The session; by default the next that is free.
+    #[arg(long)]
+    pub session: Option<String>,
+}
 
 /// The filter's name in the peer's answer, which tells the session that was given.
 const SESSION: &str = "com.microsoft:session-filter";
@@ -53,11 +68,9 @@ pub async fn run(
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let mut args = std::env::args().skip(1);
-    let mut next = |default: &str| args.next().unwrap_or_else(|| default.to_owned());
-    let (url, queue) = (next("amqp://localhost:5672"), next("examples"));
-    let session = args.next();
-    let (name, received) = run(&url, &queue, session.as_deref(), 3).await?;
+    let options = Options::parse();
+    let session = options.session.as_deref();
+    let (name, received) = run(&options.url, &options.queue, session, 3).await?;
     println!("session {name}: {received:?}");
     Ok(())
 }

@@ -1,9 +1,21 @@
 //! Sends requests with calls that wait for the responses.
 //!
-//! `cargo run --example sync_client -- amqp://localhost:5672 examples`
+//! `cargo run --example sync_client -- --url amqp://localhost:5672 --address examples`
 
 use amqp_client::blocking::{BlockingConnection, SyncRequestResponse};
 use amqp_client::{Error, Message};
+use clap::Parser;
+
+/// Sends requests and waits for the responses.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// The peer.
+    #[arg(long, default_value = "amqp://localhost:5672")]
+    pub url: String,
+    /// The node that the requests go to.
+    #[arg(long, default_value = "examples")]
+    pub address: String,
+}
 
 /// Runs the program; answers the responses.
 pub fn run(url: &str, address: &str, requests: &[&str]) -> Result<Vec<String>, Error> {
@@ -19,12 +31,9 @@ pub fn run(url: &str, address: &str, requests: &[&str]) -> Result<Vec<String>, E
 }
 
 fn main() -> Result<(), Error> {
-    let mut args = std::env::args().skip(1);
-    let url = args
-        .next()
-        .unwrap_or_else(|| "amqp://localhost:5672".to_owned());
-    let address = args.next().unwrap_or_else(|| "examples".to_owned());
-    for response in run(&url, &address, &["one sheep", "two sheep", "three sheep"])? {
+    let options = Options::parse();
+    let requests = ["one sheep", "two sheep", "three sheep"];
+    for response in run(&options.url, &options.address, &requests)? {
         println!("{response}");
     }
     Ok(())

@@ -7,7 +7,7 @@ use amqp_client::listener::{Access, Link, Listener};
 use amqp_client::types::messaging::SourceArchetype;
 use amqp_client::{Container, Message};
 
-use crate::{broker, fill, options};
+use crate::{broker, fill, is_explained, options};
 
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../examples/broker.rs"]
@@ -21,6 +21,9 @@ mod direct_recv;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../examples/direct_send.rs"]
 mod direct_send;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../examples/first_message.rs"]
+mod first_message;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../examples/flow_control.rs"]
 mod flow_control;
@@ -51,7 +54,9 @@ mod simple_send;
 
 #[test]
 fn hello_worlds() {
-    let (_runtime, broker) = broker();
+    let (runtime, broker) = broker();
+    let first = runtime.block_on(first_message::run(&broker.url()));
+    assert_eq!(first.unwrap(), "hello, world");
     assert_eq!(helloworld::run(broker.url()).unwrap(), ["Hello World!"]);
     assert_eq!(
         helloworld_blocking::run(&broker.url()).unwrap(),
@@ -216,4 +221,22 @@ fn selected_recv_receives_one_colour_of_colour_send() {
     let received = selected_recv::run(options(&["--url", &url])).unwrap();
     assert_eq!(received, ["green 2", "green 5", "green 8"]);
     runtime.block_on(peer).unwrap();
+}
+
+#[test]
+fn each_says_what_it_is_for() {
+    is_explained::<broker_program::Options>();
+    is_explained::<colour_send::Options>();
+    is_explained::<direct_recv::Options>();
+    is_explained::<direct_send::Options>();
+    is_explained::<flow_control::Options>();
+    is_explained::<helloworld::Options>();
+    is_explained::<helloworld_blocking::Options>();
+    is_explained::<helloworld_direct::Options>();
+    is_explained::<queue_browser::Options>();
+    is_explained::<selected_recv::Options>();
+    is_explained::<send_abort::Options>();
+    is_explained::<simple_recv::Options>();
+    is_explained::<simple_send::Options>();
+    is_explained::<first_message::Options>();
 }

@@ -1,6 +1,6 @@
 //! Rows from one file to another, over a queue.
 
-use crate::{broker, options};
+use crate::{broker, is_explained, options};
 
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../examples/db_ctrl.rs"]
@@ -39,4 +39,11 @@ fn db_recv_writes_what_db_send_reads() {
     assert!(list(&copy).is_empty());
     std::fs::remove_file(source).unwrap();
     std::fs::remove_file(copy).unwrap();
+}
+
+#[test]
+fn each_says_what_it_is_for() {
+    is_explained::<db_ctrl::Options>();
+    is_explained::<db_recv::Options>();
+    is_explained::<db_send::Options>();
 }

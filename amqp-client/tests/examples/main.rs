@@ -42,3 +42,13 @@ fn fill(broker: &Broker, address: &str, texts: &[&str]) {
 fn options<O: clap::Parser>(arguments: &[&str]) -> O {
     O::parse_from(std::iter::once(&"example").chain(arguments))
 }
+
+/// Whether an example's `--help` says what it is for, and what each of its options is.
+fn is_explained<O: clap::CommandFactory>() {
+    let command = O::command();
+    assert!(command.get_about().is_some(), "{command:?}");
+    for option in command.get_arguments() {
+        assert!(option.get_help().is_some(), "{option:?}");
+    }
+    command.debug_assert();
+}

@@ -3,7 +3,7 @@
 use amqp_client::broker::Broker;
 use amqp_client::{ConnectionOptions, ErrorKind};
 
-use crate::{broker, options};
+use crate::{broker, is_explained, options};
 
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../examples/connection_options.rs"]
@@ -59,4 +59,10 @@ fn message_properties_come_back_as_they_were() {
 #[test]
 fn encode_decode_changes_no_value() {
     assert_eq!(encode_decode::run().unwrap(), 11);
+}
+
+#[test]
+fn each_says_what_it_is_for() {
+    is_explained::<connection_options::Options>();
+    is_explained::<simple_connect::Options>();
 }

@@ -11,7 +11,7 @@ use amqp_client::types::messaging::SourceArchetype;
 use amqp_client::types::{Value, messaging::FilterSet};
 use tokio::runtime::Runtime;
 
-use crate::broker;
+use crate::{broker, is_explained};
 
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../examples/client.rs"]
@@ -19,6 +19,9 @@ mod client;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../examples/client_http.rs"]
 mod client_http;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../examples/listener.rs"]
+mod listener;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../examples/proton_server.rs"]
 mod proton_server;
@@ -74,6 +77,13 @@ fn client_and_sync_client_are_answered_by_server_direct() {
     let responses = sync_client::run(&url, "examples", &REQUESTS).unwrap();
     assert_eq!(responses, RESPONSES);
     stop(&runtime, running);
+}
+
+#[test]
+fn listener_answers_in_capitals() {
+    let (runtime, _) = broker();
+    let answers = runtime.block_on(listener::run(&["hello", "world"]));
+    assert_eq!(answers.unwrap(), ["HELLO", "WORLD"]);
 }
 
 #[test]
@@ -167,4 +177,15 @@ fn service_bus_receives_the_messages_of_one_session() {
         let texts: Vec<_> = (1..=3).map(|n| format!("{given} {n}")).collect();
         assert_eq!(received, (given.to_owned(), texts));
     }
+}
+
+#[test]
+fn each_says_what_it_is_for() {
+    is_explained::<client::Options>();
+    is_explained::<client_http::Options>();
+    is_explained::<proton_server::Options>();
+    is_explained::<server::Options>();
+    is_explained::<server_direct::Options>();
+    is_explained::<service_bus::Options>();
+    is_explained::<sync_client::Options>();
 }

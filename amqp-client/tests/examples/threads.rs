@@ -1,6 +1,6 @@
 //! Programs with threads of their own.
 
-use crate::{broker, options};
+use crate::{broker, is_explained, options};
 
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../examples/helloworld_thread.rs"]
@@ -35,4 +35,11 @@ fn multithreaded_client_flow_control_loses_nothing() {
     let received = multithreaded_client_flow_control::run(&broker.url(), "examples", 40);
     assert_eq!(received.unwrap(), 80);
     assert_eq!(broker.depth("examples"), Some(0));
+}
+
+#[test]
+fn each_says_what_it_is_for() {
+    is_explained::<helloworld_thread::Options>();
+    is_explained::<multithreaded_client::Options>();
+    is_explained::<multithreaded_client_flow_control::Options>();
 }
