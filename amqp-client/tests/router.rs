@@ -86,3 +86,21 @@ async fn a_link_on_which_nothing_comes_keeps_nobody_waiting() {
     let outcome = busy.send(Message::from("x")).await.unwrap();
     assert!(matches!(outcome, Outcome::Accepted(_)));
 }
+
+#[tokio::test]
+async fn a_service_that_panics_before_it_waits_harms_its_own_message_alone() {
+    let router = Router::new().concurrency(1).route("**", |request| {
+        let text = request.message().unwrap();
+        assert_eq!(text.body.as_str(), Some("good"));
+        std::future::ready(Outcome::Accepted(Accepted::default()))
+    });
+    let connection = serve(router).await;
+    let sender = connection.create_sender("q").await.unwrap();
+    for (text, good) in [("bad", false), ("good", true), ("bad", false)] {
+        match sender.send(Message::from(text)).await.unwrap() {
+            Outcome::Accepted(_) => assert!(good),
+            Outcome::Released(_) => assert!(!good),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -198,13 +198,15 @@ impl Router {
                 return;
             };
             let delivery = Arc::new(delivery);
-            let work = (route.service)(Request {
+            let request = Request {
                 address: address.clone(),
                 delivery: delivery.clone(),
-            });
+            };
+            let route = route.clone();
+            // A service that panics releases its message, and harms no other.
             tokio::spawn(async move {
                 let _permit = permit;
-                delivery.settle(work.await);
+                delivery.settle((route.service)(request).await);
             });
         }
     }
