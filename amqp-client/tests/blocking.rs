@@ -10,10 +10,11 @@ use amqp_client::blocking::{BlockingConnection, SyncRequestResponse};
 use amqp_client::broker::Broker;
 use amqp_client::handler::{HandlerResult, MessageEvent, MessagingHandler, StartEvent};
 use amqp_client::link_option::{Copy, Selector};
+use amqp_client::listener::{Access, Link, Listener, Router};
 use amqp_client::types::Encode;
-use amqp_client::types::messaging::Outcome;
-use amqp_client::types::transport::{Milliseconds, Open};
-use amqp_client::{ConnectionOptions, Container, ErrorKind, Message, ReceiverOptions};
+use amqp_client::types::messaging::{Outcome, Rejected};
+use amqp_client::types::transport::{Error as AmqpError, ErrorCondition, Milliseconds, Open};
+use amqp_client::{ConnectionOptions, Container, ErrorKind, ErrorScope, Message, ReceiverOptions};
 use bytes::BytesMut;
 
 struct Rig {
@@ -64,6 +65,134 @@ fn deliveries_are_settled_by_their_own_handles_in_any_order() {
     again.accept();
     receiver.close().expect("as it should be");
     connection.close().expect("as it should be");
+}
+
+/// An address where nobody listens.
+fn nobody() -> String {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap().to_string()
+}
+
+#[test]
+fn the_next_address_is_tried_where_nobody_listens() {
+    let rig = Rig::new();
+    let alive = rig.url();
+    let urls = format!("amqp://{},{alive}", nobody());
+    let connection = BlockingConnection::connect(&urls).unwrap();
+    let sender = connection.create_sender("q").unwrap();
+    let outcome = sender.send(Message::from("x")).unwrap();
+    assert!(matches!(outcome, Outcome::Accepted(_)));
+    connection.close().unwrap();
+
+    let urls = format!("amqp://{},amqp://{}", nobody(), nobody());
+    let error = BlockingConnection::connect(&urls).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+}
+
+#[test]
+fn a_call_on_a_connection_that_is_lost_says_so_at_once() {
+    let mut rig = Rig::new();
+    let connection = BlockingConnection::connect(&rig.url()).unwrap();
+    let receiver = connection.create_receiver("q").unwrap();
+    let waits = std::thread::spawn({
+        let receiver = receiver.clone();
+        move || receiver.receive().unwrap_err()
+    });
+    let broker = rig.broker.take().unwrap();
+    rig._runtime.block_on(broker.shutdown());
+    let waited = waits.join().unwrap();
+    // The broker says goodbye with an error.
+    assert_eq!(waited.condition(), Some(&ErrorCondition::ConnectionForced));
+    let error = connection.create_sender("q").unwrap_err();
+    assert_eq!(error.condition(), waited.condition());
+    assert!(error.is_retryable());
+}
+
+/// A listener, and a URL for it.
+fn listen(rig: &Rig) -> (Listener, String) {
+    let listening = Container::new("peer").listen("127.0.0.1:0", Access::anyone());
+    let listener = rig._runtime.block_on(listening).unwrap();
+    let url = format!("amqp://{}", listener.local_addr());
+    (listener, url)
+}
+
+fn refused() -> AmqpError {
+    let mut error = AmqpError::new(ErrorCondition::NotAllowed);
+    error.description = Some("not today".into());
+    error
+}
+
+#[test]
+fn a_rejection_keeps_its_condition_and_so_does_a_request_that_is_rejected() {
+    let rig = Rig::new();
+    let (listener, url) = listen(&rig);
+    let router = Router::new().route("q", async |_| {
+        Outcome::Rejected(Rejected {
+            error: Some(Box::new(refused())),
+        })
+    });
+    rig._runtime.spawn(async move {
+        let connection = listener.accept().await.unwrap();
+        tokio::spawn(async move { router.serve(&connection).await });
+        // The next one: first the link for responses, whose node it makes.
+        let connection = listener.accept().await.unwrap();
+        let link = connection.next_link().await.unwrap();
+        let mut answer = link.answer();
+        if let Some(amqp_client::types::messaging::SourceArchetype::Source(source)) =
+            &mut answer.source
+        {
+            source.address = Some("inbox".to_owned().into());
+        }
+        let inbox = link.accept_as(answer, Default::default());
+        let Link::Receiver(requests) = connection.next_link().await.unwrap().accept() else {
+            panic!("the client sends")
+        };
+        requests.recv().await.unwrap().reject(refused());
+        let _ = connection.closed().await;
+        drop(inbox);
+    });
+    let connection = BlockingConnection::connect(&url).unwrap();
+    let sender = connection.create_sender("q").unwrap();
+    let Outcome::Rejected(rejected) = sender.send(Message::from("x")).unwrap() else {
+        panic!("it is rejected")
+    };
+    assert_eq!(*rejected.error.unwrap(), refused());
+
+    let connection = BlockingConnection::connect(&url).unwrap();
+    let mut client = SyncRequestResponse::new(&connection, "requests").unwrap();
+    let error = client.call(Message::from("x")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Request);
+    assert_eq!(error.amqp(), Some(&refused()));
+}
+
+#[test]
+fn the_end_of_a_link_and_of_a_connection_keep_their_conditions() {
+    let rig = Rig::new();
+    let (listener, url) = listen(&rig);
+    rig._runtime.spawn(async move {
+        let connection = listener.accept().await.unwrap();
+        connection.next_link().await.unwrap().refuse(refused());
+        let Link::Sender(sender) = connection.next_link().await.unwrap().accept() else {
+            panic!("the client receives")
+        };
+        let _ = sender.close_with_error(refused()).await;
+        let _link = connection.next_link().await.unwrap().accept();
+        let _ = connection.close_with_error(refused()).await;
+    });
+    let connection = BlockingConnection::connect(&url).unwrap();
+    let error = connection.create_sender("refused").unwrap_err();
+    assert_eq!(error.amqp(), Some(&refused()));
+
+    let receiver = connection.create_receiver("closed").unwrap();
+    let error = receiver.receive().unwrap_err();
+    assert_eq!(error.amqp(), Some(&refused()));
+    assert_eq!(error.scope(), ErrorScope::Link);
+
+    let receiver = connection.create_receiver("lost").unwrap();
+    let error = receiver.receive().unwrap_err();
+    assert_eq!(error.amqp(), Some(&refused()));
+    assert_eq!(error.scope(), ErrorScope::Connection);
+    assert_eq!(connection.close().unwrap_err().amqp(), Some(&refused()));
 }
 
 #[test]

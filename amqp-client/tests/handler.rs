@@ -237,6 +237,18 @@ async fn a_peer_that_can_not_be_reached_is_a_transport_error() {
     );
 }
 
+#[tokio::test]
+async fn the_next_address_is_tried_where_nobody_listens() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = socket.local_addr().unwrap();
+    drop(socket);
+    let broker = Broker::start().await.unwrap();
+    let urls = format!("amqp://{nobody},{}", broker.url());
+    let echo = run(Echo::new(urls, 1)).await.unwrap();
+    assert_eq!(echo.received, 1);
+    assert!(!echo.log.take().contains(&"transport_error".to_owned()));
+}
+
 /// A listener that answers, and a client that talks to it without a broker.
 struct Direct {
     log: Log,

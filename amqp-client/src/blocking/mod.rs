@@ -92,7 +92,9 @@ impl Waiting {
 }
 
 impl BlockingConnection {
-    /// Connects to `amqp://user:password@host:port`. Calls wait for 60 s at most.
+    /// Connects to `amqp://user:password@host:port`, or to the first that opens of several hosts or URLs
+    /// with commas between them. Calls wait for 60 s at most. A connection that is lost afterwards is
+    /// lost: every call says so.
     ///
     /// # Errors
     /// As [`Container::connect`].

@@ -227,7 +227,10 @@ pub trait MessagingHandler: Send + 'static {
     // ---- sending
 
     /// A sender has credit: at each flow of the peer and after each write of its messages, as long as
-    /// there is credit that no message waits for.
+    /// there is credit that no message waits for. [`Sender::credit`](super::Sender::credit) is that of the
+    /// moment when it is asked, not that of the event: it goes down with each send of this callback, and
+    /// by the time that a slow handler hears of one flow it may count the next one too. It never promises
+    /// more than the peer has granted.
     fn on_sendable(&mut self, event: &SenderEvent) -> HandlerResult {
         Ok(())
     }

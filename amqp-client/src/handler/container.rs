@@ -45,8 +45,9 @@ impl ActiveContainer {
         self.shared.container.id()
     }
 
-    /// Connects to `amqp://user:password@host:port`. The connection may be used at once; what is asked
-    /// of it waits for the peer. Callbacks tell when it is open, or that it could not be opened.
+    /// Connects to `amqp://user:password@host:port`, or to the first that opens of several hosts or URLs
+    /// with commas between them. The connection may be used at once; what is asked of it waits for the
+    /// peer. Callbacks tell when it is open, or that it could not be opened.
     ///
     /// # Errors
     /// Configuration for a bad URL; when the container is stopping.

@@ -199,7 +199,8 @@ impl Sender {
         }
     }
 
-    /// How many more messages the peer would take at once. Section 2.6.7.
+    /// How many more messages the peer would take at once: the credit as it is now, less what has been
+    /// sent and not written. Section 2.6.7.
     pub fn credit(&self) -> u32 {
         self.handle.credit()
     }

@@ -16,8 +16,8 @@ use super::sender::Sender;
 use super::session::{Session, SessionInner};
 use crate::deadlines::Deadlines;
 use crate::driver::{
-    Command, ConnectionShared, ConnectionStats, Driver, Kept, LinkNames, Named, Offer, Offers, Peer,
-    Phase, SaslStep, SessionShared, Setup, connection_span, next_number, reply, reply_within,
+    Command, ConnectionShared, ConnectionStats, Driver, Kept, LinkNames, Named, Offer, Offers,
+    Peer, Phase, SaslStep, SessionShared, Setup, connection_span, next_number, reply, reply_within,
 };
 use crate::error::{Error, ErrorScope};
 use crate::proto::{Connection as Engine, SessionConfig};

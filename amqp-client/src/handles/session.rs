@@ -15,8 +15,8 @@ use super::options::{ReceiverOptions, SenderOptions};
 use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::driver::{
-    AttachOrder, Command, LinkShared, ReceiverShared, Room, SenderShared,
-    SessionShared, Template, reply_within,
+    AttachOrder, Command, LinkShared, ReceiverShared, Room, SenderShared, SessionShared, Template,
+    reply_within,
 };
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
 use crate::proto::{LinkConfig, missing};
@@ -375,10 +375,7 @@ fn unsupported(what: String) -> (Error, transport::Error) {
 }
 
 /// The first filter that was asked for and that the answer does not name.
-fn missing_filter(
-    asked: Option<&FilterSet>,
-    answer: &transport::Attach,
-) -> Option<Symbol> {
+fn missing_filter(asked: Option<&FilterSet>, answer: &transport::Attach) -> Option<Symbol> {
     let given = match &answer.source {
         Some(SourceArchetype::Source(source)) => source.filter.as_ref(),
         _ => None,

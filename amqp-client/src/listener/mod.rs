@@ -141,7 +141,14 @@ impl Container {
             .local_addr()
             .map_err(|error| Error::io("local address", error))?;
         let (sender, accepted) = mpsc::channel(options.max_opening.unwrap_or(MAX_OPENING));
-        let task = tokio::spawn(accept_all(self.clone(), socket, access, options, keep, sender));
+        let task = tokio::spawn(accept_all(
+            self.clone(),
+            socket,
+            access,
+            options,
+            keep,
+            sender,
+        ));
         Ok(Listener {
             address,
             path,
@@ -244,7 +251,9 @@ async fn accept_all(
             let accepted = async {
                 let deadlines = container.options().deadlines;
                 let (stream, security) = options.accept(stream, &deadlines).await?;
-                container.accept_secured(stream, security, &access, keep).await
+                container
+                    .accept_secured(stream, security, &access, keep)
+                    .await
             };
             match accepted.await {
                 Ok(connection) => drop(permit.send(connection)),

@@ -1,9 +1,9 @@
 //! Names of links that are in use, and other links that are never opened. Section 2.6.1.
 
-use amqp_client::{SenderOptions, SessionOptions};
 use amqp_client::handler::{ActiveContainer, Connection, HandlerResult};
 use amqp_client::types::Symbol;
 use amqp_client::types::transport::{Open, Performative};
+use amqp_client::{SenderOptions, SessionOptions};
 
 use crate::peer::{Waiting, plain};
 use crate::recorder::{Recorder, ended};
@@ -70,7 +70,9 @@ async fn a_name_waits_for_the_open_and_what_follows_keeps_its_order() {
     let url = waiting.url();
     let (log, running) = Recorder::new(move |container| {
         let connection = connect(container, &url)?;
-        let options = amqp_client::ReceiverOptions::new().name("l").manual_credit();
+        let options = amqp_client::ReceiverOptions::new()
+            .name("l")
+            .manual_credit();
         let receiver = connection.create_receiver_with("q", options)?;
         receiver.add_credit(5);
         receiver.drain();
@@ -115,7 +117,10 @@ async fn a_session_for_which_no_channel_is_left_is_an_error() {
     peer.close().await;
     let lines = ended(&log, running).await;
     let sessions: Vec<_> = lines.iter().filter(|l| l.starts_with("session")).collect();
-    assert_eq!(sessions, ["session_opened", "session_error", "session_closed"]);
+    assert_eq!(
+        sessions,
+        ["session_opened", "session_error", "session_closed"]
+    );
 }
 
 #[tokio::test]

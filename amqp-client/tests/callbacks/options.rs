@@ -165,7 +165,8 @@ async fn names_properties_and_capabilities_are_in_the_attach() {
         properties.insert(Symbol::from_static("colour"), Value::from("green"));
         Fields(properties)
     };
-    let [offers, wishes, needs] = ["offers", "wishes", "needs"].map(|name| [Symbol::from_static(name)]);
+    let [offers, wishes, needs] =
+        ["offers", "wishes", "needs"].map(|name| [Symbol::from_static(name)]);
     let all = |attach: Attach, name: &str| {
         assert_eq!(attach.name.as_str(), name);
         assert_eq!(attach.properties, Some(properties()));
@@ -288,7 +289,10 @@ async fn connections_and_sessions_say_what_their_options_say() {
         panic!("an open")
     };
     assert_eq!(open.container_id.as_str(), "recorder");
-    assert_eq!(open.hostname.as_ref().map(|name| name.as_str()), Some("virtual"));
+    assert_eq!(
+        open.hostname.as_ref().map(|name| name.as_str()),
+        Some("virtual")
+    );
     assert_eq!((open.max_frame_size, open.channel_max), (4096, 9));
     assert!(open.idle_time_out.is_some());
     assert_eq!(open.properties, Some(properties("connection")));
