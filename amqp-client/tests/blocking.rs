@@ -110,7 +110,8 @@ fn a_call_on_a_connection_that_is_lost_says_so_at_once() {
 
 /// A listener, and a URL for it.
 fn listen(rig: &Rig) -> (Listener, String) {
-    let listening = Container::new("peer").listen("127.0.0.1:0", Access::anyone());
+    let container = Container::new("peer");
+    let listening = container.listen("127.0.0.1:0", Access::anyone());
     let listener = rig._runtime.block_on(listening).unwrap();
     let url = format!("amqp://{}", listener.local_addr());
     (listener, url)
@@ -176,7 +177,10 @@ fn the_end_of_a_link_and_of_a_connection_keep_their_conditions() {
             panic!("the client receives")
         };
         let _ = sender.close_with_error(refused()).await;
-        let _link = connection.next_link().await.unwrap().accept();
+        let Link::Sender(sender) = connection.next_link().await.unwrap().accept() else {
+            panic!("the client receives")
+        };
+        sender.send(Message::from("the last")).await.unwrap();
         let _ = connection.close_with_error(refused()).await;
     });
     let connection = BlockingConnection::connect(&url).unwrap();
@@ -189,6 +193,7 @@ fn the_end_of_a_link_and_of_a_connection_keep_their_conditions() {
     assert_eq!(error.scope(), ErrorScope::Link);
 
     let receiver = connection.create_receiver("lost").unwrap();
+    receiver.receive().unwrap().accept();
     let error = receiver.receive().unwrap_err();
     assert_eq!(error.amqp(), Some(&refused()));
     assert_eq!(error.scope(), ErrorScope::Connection);

@@ -127,9 +127,8 @@ fn what_the_tables_map_to_is_there() {
                     None if matches!(name, "tls" | "config" | "\"\"" | "listen") => true,
                     None => {
                         let name = name.trim_end_matches("()");
-                        ["fn", "pub"]
-                            .iter()
-                            .any(|kind| is_defined(&sources, kind, name))
+                        let kinds = ["fn", "pub", "mod"];
+                        kinds.iter().any(|kind| is_defined(&sources, kind, name))
                     }
                 };
                 assert!(defined, "`{name}` of {row:?} is not there");

@@ -66,7 +66,11 @@ const fn messages(example: &'static str, arguments: &'static [&'static str], cou
 
 const SHEEP: &[&str] = &["ONE SHEEP", "TWO SHEEP", "THREE SHEEP"];
 
-const SERVER: Run = run("server", &["URL", "example.requests"], &[]);
+const SERVER: Run = run(
+    "server",
+    &["--url", "URL", "--address", "example.requests"],
+    &[],
+);
 
 const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -74,26 +78,30 @@ const SCENARIOS: &[Scenario] = &[
         server: None,
         runs: &[run(
             "first_message",
-            &["URL"],
+            &["--url", "URL"],
             &["sent: Accepted(Accepted)", "received: hello, world"],
         )],
     },
     Scenario {
         name: "examples: helloworld",
         server: None,
-        runs: &[run("helloworld", &["URL"], &["Hello World!"])],
+        runs: &[run("helloworld", &["--url", "URL"], &["Hello World!"])],
     },
     Scenario {
         name: "examples: helloworld_blocking",
         server: None,
-        runs: &[run("helloworld_blocking", &["URL"], &["Hello World!"])],
+        runs: &[run(
+            "helloworld_blocking",
+            &["--url", "URL"],
+            &["Hello World!"],
+        )],
     },
     Scenario {
         name: "examples: helloworld_thread",
         server: None,
         runs: &[run(
             "helloworld_thread",
-            &["URL"],
+            &["--url", "URL"],
             &["Hello World!", "Hello again!"],
         )],
     },
@@ -122,13 +130,21 @@ const SCENARIOS: &[Scenario] = &[
                 &["--url", "URL/example.browsed", "--messages", "5"],
                 &["5 messages accepted"],
             ),
-            messages("queue_browser", &["URL", "example.browsed"], 5),
+            messages(
+                "queue_browser",
+                &["--url", "URL", "--address", "example.browsed"],
+                5,
+            ),
             messages(
                 "simple_recv",
                 &["--url", "URL/example.browsed", "--messages", "5"],
                 5,
             ),
-            messages("queue_browser", &["URL", "example.browsed"], 0),
+            messages(
+                "queue_browser",
+                &["--url", "URL", "--address", "example.browsed"],
+                0,
+            ),
         ],
     },
     Scenario {
@@ -160,12 +176,20 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "examples: client, server",
         server: Some(SERVER),
-        runs: &[run("client", &["URL", "example.requests"], SHEEP)],
+        runs: &[run(
+            "client",
+            &["--url", "URL", "--address", "example.requests"],
+            SHEEP,
+        )],
     },
     Scenario {
         name: "examples: sync_client, server",
         server: Some(SERVER),
-        runs: &[run("sync_client", &["URL", "example.requests"], SHEEP)],
+        runs: &[run(
+            "sync_client",
+            &["--url", "URL", "--address", "example.requests"],
+            SHEEP,
+        )],
     },
 ];
 
