@@ -176,6 +176,15 @@ pub(crate) struct SenderEnd {
 }
 
 impl SenderEnd {
+    /// The outcome of a message has come that the application settles; answers whether it waits for that.
+    pub(crate) fn note_outcome(&mut self, seq: u64, id: u32, settled: bool) -> bool {
+        match settled {
+            true => self.outcomes.remove(&seq),
+            false => self.outcomes.insert(seq, id),
+        };
+        !settled
+    }
+
     /// How many messages wait, and their octets as far as they are here.
     pub(crate) fn queued(&self) -> (usize, usize) {
         let parts = self.streams.values().flat_map(|parts| &parts.parts);

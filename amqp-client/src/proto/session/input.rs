@@ -279,18 +279,12 @@ impl Session {
                 self.sent.drain_range(first, last, |id, sent| {
                     let seq = sent.message.seq;
                     let state = copy();
-                    let terminal = state.as_ref().is_some_and(is_terminal);
-                    let mut held = None;
-                    if sent.message.hold && (terminal || disposition.settled) {
+                    let told = disposition.settled || state.as_ref().is_some_and(is_terminal);
+                    let waits = told && sent.message.hold && {
                         let end = links.get_mut(sent.link).and_then(Link::sender);
-                        held = end.map(|end| &mut end.outcomes);
-                    }
-                    match &mut held {
-                        Some(held) if !disposition.settled => drop(held.insert(seq, id)),
-                        Some(held) => drop(held.remove(&seq)),
-                        None => {}
-                    }
-                    if !disposition.settled && (!terminal || held.is_some()) {
+                        end.is_some_and(|end| end.note_outcome(seq, id, disposition.settled))
+                    };
+                    if waits || !told {
                         if let Some(state) = state {
                             sent.remote = Some(state.clone());
                             events.push_back(Event::Updated {
