@@ -21,6 +21,7 @@ pub mod guide;
 pub mod handler;
 mod handles;
 pub mod listener;
+pub mod metrics;
 pub mod proto;
 pub mod sasl;
 mod secret;

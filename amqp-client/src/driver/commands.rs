@@ -75,6 +75,7 @@ impl Driver {
                     let entry = SessionEntry {
                         shared: session,
                         span: spans::session(&self.span, self.engine.channel(key), false),
+                        open: false,
                         begun: reply,
                         ended: Vec::new(),
                     };
@@ -136,6 +137,7 @@ impl Driver {
                 if let Some(entry) = self.links.get_mut(&link) {
                     entry.shared = shared;
                     spans::attached(&entry.span, &attach, config.resume.is_some());
+                    self.meter.attached(entry);
                     self.trace_resumed(link, config.resume.as_ref());
                     self.engine.accept_link(link, attach, config);
                 } else {
@@ -162,6 +164,8 @@ impl Driver {
             } => {
                 if let Some(entry) = self.links.remove(&link) {
                     spans::refused(&entry.span, &error);
+                    self.meter
+                        .detached(&entry, &Error::closed_locally(ErrorScope::Link));
                 }
                 self.engine.refuse_link(link, attach, error);
             }
@@ -192,6 +196,8 @@ impl Driver {
                 self.trace_detached(link);
                 if let Some(entry) = self.links.remove(&link) {
                     spans::stolen(&entry.span);
+                    self.meter
+                        .detached(&entry, &Error::closed_locally(ErrorScope::Link));
                 }
                 self.engine.detach(link, error.is_some(), error);
             }
@@ -242,6 +248,7 @@ impl Driver {
         let mut work = std::mem::take(&mut self.work);
         if let Some(key) = link.take_work(&mut work) {
             let traced = self.traces_outcomes();
+            let metered = self.meter.is_watched();
             for settlement in work.settlements.drain(..) {
                 if traced {
                     self.trace_settlement(key, &settlement);
@@ -253,8 +260,17 @@ impl Driver {
                     state,
                 } = settlement;
                 match state {
-                    Some(state) if up_to => self.engine.settle_up_to(key, id, &state, settled),
-                    state => self.engine.settle(key.session, id, state, settled),
+                    Some(state) if up_to => {
+                        let decided = self.engine.settle_up_to(key, id, &state, settled);
+                        self.meter.decided(&state, decided);
+                    }
+                    state => {
+                        let decision = state.as_ref().filter(|_| metered).cloned();
+                        let open = self.engine.settle(key.session, id, state, settled);
+                        if let Some(decision) = decision {
+                            self.meter.decided(&decision, usize::from(open));
+                        }
+                    }
                 }
             }
             if work.load != Load::default() {

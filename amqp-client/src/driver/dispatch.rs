@@ -69,6 +69,7 @@ impl Driver {
                         }
                     }
                     self.trace_received(link);
+                    self.meter.messages_in += self.deliveries.len() as u64;
                     if let Some(receiver) = self.receiver(link).cloned() {
                         let count = self.deliveries.len();
                         receiver.deliver(&mut self.deliveries);
@@ -98,6 +99,7 @@ impl Driver {
                     }
                     if let Some(sender) = self.sender(link).cloned() {
                         self.trace_settled(link, &sender);
+                        self.count_outcomes(&sender);
                         let outcomes = self.tap.as_ref().map(|_| sender.read(&self.outcomes));
                         sender.settled(&mut self.outcomes);
                         if let Some(outcomes) = outcomes {
@@ -136,6 +138,7 @@ impl Driver {
                 settled_bytes,
             } => {
                 self.trace_written(link, settled);
+                self.meter.messages_out += u64::from(count);
                 if let Some(sender) = self.sender(link) {
                     sender.transmitted(count, settled, settled_bytes);
                     self.notice(|| Notice::Sent(sender.clone()));
@@ -219,8 +222,10 @@ impl Driver {
                 if let Some(head) = &first {
                     self.trace_begun(link, head);
                 }
-                if end == Some(StreamEnd::Aborted) {
-                    self.trace_aborted(link);
+                match end {
+                    Some(StreamEnd::Aborted) => self.trace_aborted(link),
+                    Some(StreamEnd::Complete) => self.meter.messages_in += 1,
+                    None => {}
                 }
                 if let Some(entry) = self.links.get_mut(&link)
                     && let LinkShared::Receiver(receiver) = &entry.shared
@@ -303,15 +308,18 @@ impl Driver {
                     });
                     let span = spans::session(&self.span, self.engine.channel(session), true);
                     spans::begun(&span);
-                    let entry = SessionEntry {
+                    let mut entry = SessionEntry {
                         shared,
                         span,
+                        open: false,
                         begun: None,
                         ended: Vec::new(),
                     };
+                    self.meter.begun(&mut entry);
                     self.sessions.insert(session, entry);
                 } else if let Some(entry) = self.sessions.get_mut(&session) {
                     spans::begun(&entry.span);
+                    self.meter.begun(entry);
                     entry.shared.begun(begin);
                     answer(entry.begun.take(), Ok(()));
                     let session = entry.shared.clone();
@@ -333,6 +341,7 @@ impl Driver {
                         self.opened = Some(opened);
                     } else {
                         spans::opened(&self.span, &open);
+                        self.meter.opened(&open.container_id);
                         // Nothing is left to be done by who authenticates.
                         self.sasl = None;
                         self.notice(|| Notice::Opened(open.clone()));

@@ -33,6 +33,7 @@ impl Driver {
             .as_mut()
             .is_some_and(|again| std::mem::take(&mut again.turning));
         spans::attached(&entry.span, &attach, entry.again.is_some());
+        self.meter.attached(entry);
         entry.shared.attached(Arc::new((*attach).clone()));
         let shared = entry.shared.clone();
         if let Some(reply) = entry.attached.take()
@@ -111,6 +112,8 @@ impl Driver {
         if turning && local && !closed && !entry.closing && entry.detached.is_empty() {
             // [LNK-64]
             spans::turned(&entry.span);
+            self.meter
+                .detached(&entry, &Error::closed_locally(ErrorScope::Link));
             entry.shared.turn();
             self.suspended.insert(link, entry.shared.clone());
             if let Some(again) = entry.again {
@@ -141,13 +144,8 @@ impl Driver {
             )
         }
         .link_closed(closed);
-        spans::detached(
-            &entry.span,
-            entry.attached.is_none(),
-            closed,
-            by_peer,
-            &reason,
-        );
+        spans::detached(&entry.span, entry.open, closed, by_peer, &reason);
+        self.meter.detached(&entry, &reason);
         // What is left of a link is kept when only the link is gone, not its terminus; an attach
         // that was refused leaves things as they were.
         let attaching = entry.attached.is_some() || (turning && !entry.closing);
@@ -214,6 +212,7 @@ impl Driver {
             }
         };
         spans::ended(&entry.span, &reason, by_peer);
+        self.meter.ended(&entry, &reason);
         entry.shared.finish(reason.clone());
         self.notice(|| Notice::SessionEnded {
             session: entry.shared.clone(),
@@ -242,6 +241,7 @@ impl Driver {
         for link in gone {
             self.trace_detached(link);
             if let Some(entry) = self.links.remove(&link) {
+                self.meter.detached(&entry, &reason);
                 entry.shared.finish(&reason, false);
                 if let Some(reply) = entry.attached {
                     let _ = reply.send(Err(reason.clone()));

@@ -9,7 +9,8 @@
 //! 2. read, until there is nothing more or the budget is used;
 //! 3. commands: all that the handles have asked for;
 //! 4. transmit: the engine writes, the socket takes it in one vectored write;
-//! 5. events: deliveries and outcomes go to the handles in batches, one lock a link.
+//! 5. events: deliveries and outcomes go to the handles in batches, one lock a link; what was counted
+//!    is told.
 
 mod authentication;
 mod command;
@@ -18,6 +19,7 @@ mod dispatch;
 mod endpoints;
 mod hold;
 mod link;
+mod meter;
 mod names;
 mod notice;
 mod offers;
@@ -55,6 +57,7 @@ pub(crate) use command::{
 };
 pub(crate) use endpoints::mirror;
 pub(crate) use link::{MAX_MESSAGE_SIZE, Status, Template};
+use meter::Meter;
 pub(crate) use names::{LinkNames, Named, Peer};
 pub(crate) use notice::{Kept, Notice, Tap, Unheard};
 pub(crate) use offers::{Offer, Offers};
@@ -71,6 +74,7 @@ use stream::PartWriter;
 use wire::Wire;
 
 use crate::error::{Error, ErrorKind, ErrorScope, Initiator};
+use crate::metrics::{ConnectionInfo, Observer};
 use crate::proto::{Connection as Engine, Incoming, Key, LinkKey, Outgoing};
 use crate::transport::BoxedStream;
 
@@ -113,6 +117,8 @@ pub(crate) struct Setup {
     /// The connection's number and its span.
     pub(crate) number: u64,
     pub(crate) span: Span,
+    /// Who is told what is counted.
+    pub(crate) metrics: Option<Observer>,
 }
 
 /// The task of one connection.
@@ -139,6 +145,7 @@ pub(crate) struct Driver {
     /// What a subscriber sees of the connection and of its deliveries.
     span: Span,
     delivery_spans: DeliverySpans,
+    meter: Meter,
 
     sessions: HashMap<Key, SessionEntry>,
     links: HashMap<LinkKey, LinkEntry>,
@@ -159,6 +166,8 @@ pub(crate) struct Driver {
 struct SessionEntry {
     shared: Arc<SessionShared>,
     span: Span,
+    /// Whether both sides have begun it.
+    open: bool,
     begun: Option<Reply<()>>,
     ended: Vec<Reply<()>>,
 }
@@ -166,6 +175,8 @@ struct SessionEntry {
 struct LinkEntry {
     shared: LinkShared,
     span: Span,
+    /// Whether both sides have attached it.
+    open: bool,
     /// Whoever waits for the answer to our attach.
     attached: Option<Reply<Box<Attach>>>,
     detached: Vec<Reply<()>>,
@@ -184,6 +195,7 @@ impl LinkEntry {
         Self {
             shared,
             span,
+            open: false,
             attached: None,
             detached: Vec::new(),
             closing: false,
@@ -196,6 +208,7 @@ impl LinkEntry {
 
 impl Driver {
     pub(crate) fn new(setup: Setup) -> Self {
+        let info = ConnectionInfo::new(setup.number, setup.offers.is_some());
         Self {
             wire: Wire::new(setup.stream, setup.number),
             engine: setup.engine,
@@ -214,6 +227,7 @@ impl Driver {
             tap: None,
             span: setup.span,
             delivery_spans: DeliverySpans::default(),
+            meter: Meter::new(info, setup.metrics),
             sessions: HashMap::new(),
             links: HashMap::new(),
             suspended: HashMap::new(),
@@ -240,6 +254,7 @@ impl Driver {
         let write_more = self.transmit(now, cx);
         // 5. Events.
         self.dispatch();
+        self.report();
 
         if self.is_over() {
             if self.wire.output.is_empty() && self.failure.is_none() {
@@ -371,6 +386,7 @@ impl Driver {
             .clone()
             .unwrap_or_else(|| Error::closed_locally(ErrorScope::Connection));
         spans::closed(&self.span, self.opened.is_none(), failure.as_ref());
+        self.report_end(failure.as_ref(), &error);
         if let Some(opened) = self.opened.take() {
             let _ = opened.send(Err(error.clone()));
         }

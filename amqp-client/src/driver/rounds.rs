@@ -84,7 +84,8 @@ impl Driver {
         shared.finish(&error, false);
         self.trace_detached(link);
         if let Some(entry) = self.links.remove(&link) {
-            spans::detached(&entry.span, true, false, false, &error);
+            spans::detached(&entry.span, entry.open, false, false, &error);
+            self.meter.detached(&entry, &error);
         }
         let told = transport::Error::new(ErrorCondition::FrameSizeTooSmall);
         self.engine.detach(link, false, Some(Box::new(told)));

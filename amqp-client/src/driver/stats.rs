@@ -8,7 +8,8 @@ use crate::proto::Tally;
 /// What a connection holds at a moment, and what it has done so far:
 /// [`Connection::stats`](crate::Connection::stats).
 ///
-/// Both ends count for themselves: a delivery that is settled here may still be unsettled there.
+/// Both ends count for themselves: a delivery that is settled here may still be unsettled there. Who would
+/// rather be told than ask has [`Metrics`](crate::metrics::Metrics), with the same numbers as far as both have them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionStats {
@@ -37,6 +38,14 @@ pub struct ConnectionStats {
     pub octets_in: u64,
     /// Octets that were written to the socket, or to TLS.
     pub octets_out: u64,
+    /// AMQP frames that came, heartbeats included. Section 2.3.
+    pub frames_in: u64,
+    /// AMQP frames that were written, heartbeats included. Section 2.3.
+    pub frames_out: u64,
+    /// Messages that came whole. Section 2.6.14.
+    pub messages_in: u64,
+    /// Messages whose first transfer was written; those that are sent again count again.
+    pub messages_out: u64,
 }
 
 impl Driver {
@@ -63,6 +72,10 @@ impl Driver {
             waiting_calls: 0,
             octets_in: self.wire.octets_in,
             octets_out: self.wire.octets_out,
+            frames_in: self.engine.totals().frames_in,
+            frames_out: self.wire.output.frames(),
+            messages_in: self.meter.messages_in,
+            messages_out: self.meter.messages_out,
         };
         for link in self.links.values() {
             if let LinkShared::Sender(sender) = &link.shared {

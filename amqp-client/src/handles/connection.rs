@@ -20,6 +20,7 @@ use crate::driver::{
     Peer, Phase, SaslStep, SessionShared, Setup, connection_span, next_number, reply, reply_within,
 };
 use crate::error::{Error, ErrorScope};
+use crate::metrics::Observer;
 use crate::proto::{Connection as Engine, SessionConfig};
 use crate::transport::{BoxedStream, Security};
 
@@ -89,6 +90,8 @@ pub(crate) struct Starting {
     pub(crate) names: Arc<LinkNames>,
     /// Where a client has connected to.
     pub(crate) address: Option<(String, u16)>,
+    /// Who is told what is counted.
+    pub(crate) metrics: Option<Observer>,
 }
 
 /// Starts the driver and waits until the peer has opened. A client begins its first session with
@@ -107,6 +110,7 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
         kept,
         names,
         address,
+        metrics,
     } = starting;
     let shared = prepared.unwrap_or_else(ConnectionShared::new);
     shared.set_deadlines(deadlines);
@@ -148,6 +152,7 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
         phase,
         number,
         span: span.clone(),
+        metrics,
     });
     let guard = AbortOnDrop(Some(tokio::spawn(driver.instrument(span))));
     let opened = in_time(open, phases, &deadlines)

@@ -183,6 +183,7 @@ impl Container {
             kept: None,
             names: self.names.clone(),
             address,
+            metrics: options.metrics,
         })
         .await
     }

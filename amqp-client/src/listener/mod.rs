@@ -188,6 +188,7 @@ impl Container {
         let ConnectionOptions {
             mut config,
             deadlines,
+            metrics,
             ..
         } = self.options().clone();
         config.container_id = self.id().to_owned().into();
@@ -217,6 +218,7 @@ impl Container {
             kept: keep.then(Kept::new),
             names: self.names().clone(),
             address: None,
+            metrics,
         })
         .await
     }

@@ -51,13 +51,15 @@ impl SenderCredit {
         true
     }
 
-    /// The receiver's view arrives: credit counts from its delivery-count. [LNK-26] [LNK-27] [PRF-08]
+    /// The receiver's view arrives: credit counts from its delivery-count. Answers how much more there
+    /// is than before. [LNK-26] [LNK-27] [PRF-08]
     pub(crate) fn on_flow(
         &mut self,
         delivery_count: Option<u32>,
         credit: Option<u32>,
         drain: bool,
-    ) {
+    ) -> u32 {
+        let before = self.credit;
         if let Some(credit) = credit {
             let theirs = delivery_count.unwrap_or(self.initial);
             let left = theirs
@@ -71,6 +73,7 @@ impl SenderCredit {
             };
         }
         self.drain = drain;
+        self.credit.saturating_sub(before)
     }
 
     /// Nothing more to send: a drain uses up the credit at once. Answers whether a flow is owed. [LNK-31]
@@ -99,6 +102,8 @@ pub(crate) struct ReceiverCredit {
     /// Deliveries that came and that the application has not finished with.
     outstanding: u32,
     drain: bool,
+    /// Up to which delivery-count the sender has been told that it may go.
+    announced: u32,
 }
 
 impl ReceiverCredit {
@@ -109,12 +114,14 @@ impl ReceiverCredit {
             auto: auto.map(bounded),
             outstanding: 0,
             drain: false,
+            announced: 0,
         }
     }
 
     /// The sender's attach: its initial-delivery-count is the starting point. [LNK-28]
     pub(crate) fn on_attach(&mut self, initial_delivery_count: u32) {
         self.delivery_count = Some(initial_delivery_count);
+        self.announced = initial_delivery_count;
     }
 
     pub(crate) fn credit(&self) -> u32 {
@@ -123,6 +130,14 @@ impl ReceiverCredit {
 
     pub(crate) fn draining(&self) -> bool {
         self.drain
+    }
+
+    /// A flow tells the sender how far it may go; answers how many deliveries more than it knew.
+    pub(crate) fn announce(&mut self) -> u32 {
+        let limit = self.delivery_count.unwrap_or(0).wrapping_add(self.credit);
+        let more = limit.wrapping_sub(self.announced) as i32;
+        self.announced = limit;
+        more.max(0) as u32
     }
 
     /// What a flow says of the delivery-count: nothing before the sender's attach. [PRF-07]

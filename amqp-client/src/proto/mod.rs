@@ -43,7 +43,7 @@ pub(crate) use ring::Ring;
 pub use sasl::{SaslClient, SaslServer};
 pub use session::SessionConfig;
 pub(crate) use session::{missing, wished};
-pub use tally::Tally;
+pub use tally::{Tally, Totals};
 pub(crate) use violation::condition_of;
 pub use violation::{Scope, Violation};
 pub use write_buf::WriteBuf;

@@ -1,6 +1,6 @@
 //! What an engine holds, counted when somebody asks.
 //!
-//! Decides what is worth counting. Nothing is kept up to date for it on the way.
+//! Decides what is worth counting. But for a few totals nothing is kept up to date for it on the way.
 
 /// What a connection's engine holds at a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,4 +19,19 @@ pub struct Tally {
     pub queued_octets: usize,
     /// Octets that were received and have not been taken.
     pub received_octets: usize,
+}
+
+/// What a connection's engine has done so far, and what is open: cheap enough to be asked often.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// AMQP frames that came, heartbeats included.
+    pub frames_in: u64,
+    /// Deliveries that partners were allowed to send to our receivers.
+    pub credit_granted: u64,
+    /// Deliveries that our senders were allowed to send.
+    pub credit_received: u64,
+    /// Deliveries that were sent and are not settled.
+    pub unsettled_sent: usize,
+    /// Deliveries that were received whole and are not settled.
+    pub unsettled_received: usize,
 }

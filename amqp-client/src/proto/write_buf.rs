@@ -23,6 +23,8 @@ pub struct WriteBuf {
     flat_done: usize,
     /// How much of the payload `chained[chained_done]` has been written.
     payload_done: usize,
+    /// How many frames were ever put in.
+    frames: u64,
 }
 
 impl WriteBuf {
@@ -39,6 +41,16 @@ impl WriteBuf {
     /// Whether everything has been written.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many AMQP frames have been put in so far, heartbeats included.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// A frame is complete.
+    pub(crate) fn count_frame(&mut self) {
+        self.frames += 1;
     }
 
     /// The flat buffer, to append to.

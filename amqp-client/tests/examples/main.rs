@@ -6,6 +6,7 @@
 
 mod basics;
 mod databases;
+mod observing;
 mod options;
 mod services;
 mod threads;

@@ -75,6 +75,7 @@ const ORDERS: &[Order] = &[
             "error",
             "deadlines",
             "backoff",
+            "metrics",
             "frames",
             "transport",
             "sasl",

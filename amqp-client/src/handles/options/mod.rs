@@ -17,6 +17,7 @@ pub use link::{ReceiverOptions, SenderOptions};
 use crate::backoff::Backoff;
 use crate::deadlines::Deadlines;
 use crate::driver::ConnectionShared;
+use crate::metrics::{Metrics, Observer};
 use crate::proto::{Config, SessionConfig};
 use crate::sasl::{ClientMechanism, Policy, TokenProvider};
 use crate::secret::Secret;
@@ -39,6 +40,8 @@ pub struct ConnectionOptions {
     /// When connecting is tried again; never where there is none.
     pub(crate) retry: Option<Backoff>,
     pub(crate) config: Config,
+    /// Who is told what is counted.
+    pub(crate) metrics: Option<Observer>,
     /// What the connection is going to share with its driver, where that was made before.
     pub(crate) prepared: Option<Arc<ConnectionShared>>,
 }
@@ -57,6 +60,7 @@ impl Default for ConnectionOptions {
             deadlines: Deadlines::default(),
             retry: None,
             config: Config::new(""),
+            metrics: None,
             prepared: None,
         }
     }
@@ -263,6 +267,13 @@ impl ConnectionOptions {
     /// [`Connection::remote`](super::Connection::remote). Section 2.7.1. [CON-46]
     pub fn require_capabilities(mut self, capabilities: impl IntoIterator<Item = Symbol>) -> Self {
         self.config.required_capabilities = capabilities.into_iter().collect();
+        self
+    }
+
+    /// Who takes what the connection counts. Options of a container pass it to all of its connections, as
+    /// a client and as a listener.
+    pub fn metrics(mut self, metrics: Arc<dyn Metrics>) -> Self {
+        self.metrics = Some(Observer(metrics));
         self
     }
 

@@ -73,6 +73,7 @@ impl Connection {
                 return Err(violation);
             }
         };
+        self.totals.frames_in += 1;
         let channel = frame.channel;
         if channel > self.config.channel_max {
             // [CON-16]
@@ -294,7 +295,7 @@ impl Connection {
         let maximum = self.limits.channel_max;
         for channel in usize::from(maximum) + 1..self.outputs.len() {
             if let Some(key) = self.outputs[channel].take() {
-                self.sessions.remove(key);
+                self.remove_session(key);
                 self.events.push_back(Event::SessionEnded {
                     session: key,
                     error: Some(Box::new(amqp_types::transport::Error::new(
@@ -413,7 +414,7 @@ impl Connection {
     /// Forgets a session that both sides have ended.
     pub(super) fn collect(&mut self, key: Key) {
         if self.sessions.get(key).is_some_and(Session::is_gone)
-            && let Some(session) = self.sessions.remove(key)
+            && let Some(session) = self.remove_session(key)
             && let Some(slot) = self.outputs.get_mut(usize::from(session.output))
         {
             *slot = None;

@@ -4,7 +4,7 @@
 
 use super::super::arena::Key;
 use super::super::session::Session;
-use super::super::tally::Tally;
+use super::super::tally::{Tally, Totals};
 use super::Connection;
 
 impl Connection {
@@ -15,6 +15,27 @@ impl Connection {
             session.tally(&mut tally);
         }
         tally
+    }
+
+    /// What has been done so far, and what is open now.
+    pub fn totals(&self) -> Totals {
+        let mut totals = self.totals;
+        for (_, session) in self.sessions.iter() {
+            totals.credit_granted += session.credit_granted;
+            totals.credit_received += session.credit_received;
+            let (sent, received) = session.unsettled();
+            totals.unsettled_sent += sent;
+            totals.unsettled_received += received;
+        }
+        totals
+    }
+
+    /// Takes a session out; what it has done still counts.
+    pub(super) fn remove_session(&mut self, key: Key) -> Option<Session> {
+        let session = self.sessions.remove(key)?;
+        self.totals.credit_granted += session.credit_granted;
+        self.totals.credit_received += session.credit_received;
+        Some(session)
     }
 
     /// Whether a delivery that came in a session is not settled.

@@ -26,6 +26,7 @@ use super::event::{Event, LinkKey, SaslFailure};
 use super::frame::{MIN_MAX_FRAME_SIZE, ProtocolId};
 use super::sasl::{Sasl, SaslClient, SaslServer};
 use super::session::{Session, SessionConfig};
+use super::tally::Totals;
 use super::violation::{Scope, Violation};
 
 /// Which end of the connection this is: who connected speaks first.
@@ -134,6 +135,8 @@ pub struct Connection {
     last_received: Instant,
     last_sent: Instant,
     heartbeat_owed: bool,
+    /// What came so far, and what sessions that are gone have done.
+    totals: Totals,
 }
 
 impl Connection {
@@ -192,6 +195,7 @@ impl Connection {
             last_received: now,
             last_sent: now,
             heartbeat_owed: false,
+            totals: Totals::default(),
         }
     }
 

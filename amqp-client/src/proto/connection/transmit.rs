@@ -25,6 +25,7 @@ impl Connection {
         } else if self.heartbeat_owed && matches!(self.local, Local::Opened) {
             // [CON-42]: never before the own open or after the own close.
             put_empty_frame(out.flat());
+            out.count_frame();
             self.last_sent = now;
             self.heartbeat_owed = false;
         }
@@ -82,6 +83,7 @@ impl Connection {
     /// Writes the open. Before the partner's limit is known it has to fit 512 octets: what is only
     /// information is left out then. [FRM-16]
     fn write_open(&self, out: &mut WriteBuf) {
+        out.count_frame();
         let limit = self.limits.max_frame_size as usize;
         let mut open = self.config.open();
         let out = out.flat();
@@ -99,6 +101,7 @@ impl Connection {
 
     /// Writes the close, shortened where it would not fit. [FRM-19]
     fn write_close(&self, out: &mut WriteBuf, mut close: Close) {
+        out.count_frame();
         let out = out.flat();
         let start = out.len();
         if put_frame(out, AMQP_FRAME, 0, &close) > self.limits.max_frame_size as usize {

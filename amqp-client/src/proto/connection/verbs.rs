@@ -93,11 +93,18 @@ impl Connection {
         self.with(link.session, |s, _| s.taken(link.link, load));
     }
 
-    /// Settles every delivery of a link up to one, with the same outcome.
-    pub fn settle_up_to(&mut self, link: LinkKey, last: u32, state: &DeliveryState, settled: bool) {
-        self.with(link.session, |s, _| {
+    /// Settles every delivery of a link up to one, with the same outcome; answers how many.
+    pub fn settle_up_to(
+        &mut self,
+        link: LinkKey,
+        last: u32,
+        state: &DeliveryState,
+        settled: bool,
+    ) -> usize {
+        let done = self.with(link.session, |s, _| {
             s.settle_up_to(link.link, last, state, settled)
         });
+        done.unwrap_or(0)
     }
 
     /// The application is done with `n` deliveries of a link that came settled.
@@ -105,9 +112,15 @@ impl Connection {
         self.with(link.session, |s, _| s.consumed(link.link, n));
     }
 
-    /// Reports the outcome of a delivery, and settles it if `settled`.
-    pub fn settle(&mut self, session: Key, id: u32, state: Option<DeliveryState>, settled: bool) {
-        self.with(session, |s, _| s.settle(id, state, settled));
+    /// Reports the outcome of a delivery, and settles it if `settled`. Answers whether it was open.
+    pub fn settle(
+        &mut self,
+        session: Key,
+        id: u32,
+        state: Option<DeliveryState>,
+        settled: bool,
+    ) -> bool {
+        self.with(session, |s, _| s.settle(id, state, settled)) == Some(true)
     }
 
     /// Grants exactly `credit` on a receiving link, by hand from now on.

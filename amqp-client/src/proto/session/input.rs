@@ -176,11 +176,12 @@ impl Session {
         let mut sender_credit = None;
         match &mut link.end {
             End::Sender(sender) => {
-                sender.credit.on_flow(
+                let more = sender.credit.on_flow(
                     flow.delivery_count.map(|n| n.0),
                     flow.link_credit,
                     flow.drain,
                 );
+                self.credit_received += u64::from(more);
                 sender.nothing_more &= flow.drain;
                 sender.drain_answered = false;
                 sender_credit = Some(sender.credit.credit());

@@ -144,6 +144,10 @@ pub(crate) struct Session {
     load: Load,
     remote_outgoing_window: u32,
 
+    /// Credit that was given by our receivers and to our senders, since somebody last took account.
+    pub(crate) credit_granted: u64,
+    pub(crate) credit_received: u64,
+
     next_delivery_id: u32,
     /// The delivery-id that the next new delivery has to carry, once one has come. [SES-36]
     expected_delivery_id: Option<u32>,
@@ -197,6 +201,8 @@ impl Session {
             incoming_window: config.incoming_window,
             whole_window: 0,
             beyond_window: 0,
+            credit_granted: 0,
+            credit_received: 0,
             load: Load::default(),
             remote_outgoing_window: 0,
             next_delivery_id: config.next_delivery_id,

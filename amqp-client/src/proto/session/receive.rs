@@ -45,8 +45,9 @@ impl Session {
     }
 
     /// Reports an outcome for a delivery and, unless it stays open, settles it. The application is
-    /// done with it then: credit may be topped up. [LNK-44] [LNK-47] [LNK-48]
-    pub(crate) fn settle(&mut self, id: u32, state: Option<DeliveryState>, settled: bool) {
+    /// done with it then: credit may be topped up. Answers whether there was anything to report.
+    /// [LNK-44] [LNK-47] [LNK-48]
+    pub(crate) fn settle(&mut self, id: u32, state: Option<DeliveryState>, settled: bool) -> bool {
         // Nothing is said of a link behind its detach. [LNK-38]
         let speaks = |link| {
             let link = self.links.get(link);
@@ -54,18 +55,18 @@ impl Session {
         };
         let (link, first) = if settled {
             let Some(held) = self.held.remove_if(id, |held| speaks(held.link)) else {
-                return;
+                return false;
             };
             self.forget_tag(&held);
             (held.link, held.local.is_none())
         } else {
             let Some(held) = self.held.get_mut(id) else {
-                return;
+                return false;
             };
             // A terminal state that was told does not change any more. [LNK-52] [OUT-02]
             let told = matches!(&held.local, Some(Some(told)) if is_terminal(told));
             if told || !speaks(held.link) {
-                return;
+                return false;
             }
             (held.link, held.local.replace(state.clone()).is_none())
         };
@@ -73,6 +74,7 @@ impl Session {
         if first {
             self.consumed(link, 1);
         }
+        true
     }
 
     /// Takes a delivery that is settled out of those that are held: its tag may come again. [LNK-42]
@@ -131,19 +133,19 @@ impl Session {
         links.filter_map(|(_, link)| assembly(link)).collect()
     }
 
-    /// Settles every delivery of a link up to one, in order, with the same outcome.
+    /// Settles every delivery of a link up to one, in order, with the same outcome; answers how many.
     pub(crate) fn settle_up_to(
         &mut self,
         key: Key,
         last: u32,
         state: &DeliveryState,
         settled: bool,
-    ) {
+    ) -> usize {
         let Some(first) = self.held.iter().next().map(|(id, _)| id) else {
-            return;
+            return 0;
         };
         if (last.wrapping_sub(first) as i32) < 0 {
-            return;
+            return 0;
         }
         let mut ids = Vec::new();
         self.held.drain_range(first, last, |id, held| {
@@ -152,9 +154,8 @@ impl Session {
             }
             false
         });
-        for id in ids {
-            self.settle(id, Some(state.clone()), settled);
-        }
+        let reported = |id: &u32| self.settle(*id, Some(state.clone()), settled);
+        ids.into_iter().filter(reported).count()
     }
 
     /// Grants exactly `credit`, by hand from now on. What is in flight when it is less than before

@@ -92,7 +92,7 @@ impl Session {
         } else {
             sender.progress = Some(progress);
         }
-        self.count_frame();
+        self.count_frame(cx);
         if aborted {
             // [LNK-55]: an aborted delivery is settled on both sides.
             self.sent.remove(delivery_id);

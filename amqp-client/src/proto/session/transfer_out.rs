@@ -85,7 +85,7 @@ impl Session {
                 ..TransferHead::default()
             };
             sender.progress = write_part(progress, head, self.output, cx);
-            self.count_frame();
+            self.count_frame(cx);
             return true;
         }
         if link.round.is_some() && !sender.queue.front().is_some_and(Outgoing::is_resumed) {
@@ -131,7 +131,7 @@ impl Session {
             let start = begin_frame(out, AMQP_FRAME, self.output);
             head.encode(out);
             end_frame(out, start, 0);
-            self.count_frame();
+            self.count_frame(cx);
             return true;
         }
         note_sent(cx.events, name, &message);
@@ -190,11 +190,12 @@ impl Session {
                 sender.progress = progress;
             }
         }
-        self.count_frame();
+        self.count_frame(cx);
         true
     }
 
-    pub(super) fn count_frame(&mut self) {
+    pub(super) fn count_frame(&mut self, cx: &mut Transmit<'_>) {
+        cx.out.count_frame();
         self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
         self.remote_incoming_window -= 1;
     }

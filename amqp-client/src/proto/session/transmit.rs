@@ -44,6 +44,7 @@ impl Transmit<'_> {
             out.truncate(start);
             return false;
         }
+        self.out.count_frame();
         true
     }
 
@@ -262,7 +263,7 @@ impl Session {
         let link = self.links.get_mut(key)?;
         flow.handle = Some(Handle(link.output));
         flow.echo = echo;
-        match &link.end {
+        match &mut link.end {
             End::Sender(sender) => {
                 // [PRF-06]
                 flow.delivery_count = Some(SequenceNo(sender.credit.delivery_count()));
@@ -271,6 +272,7 @@ impl Session {
                 flow.drain = sender.credit.draining();
             }
             End::Receiver(receiver) => {
+                self.credit_granted += u64::from(receiver.credit.announce());
                 flow.delivery_count = receiver.credit.delivery_count().map(SequenceNo);
                 flow.link_credit = Some(receiver.credit.credit());
                 flow.drain = receiver.credit.draining();
