@@ -1,6 +1,8 @@
 //! Frames of 512 octets and of 4 KiB, a session window of 3 frames, many sessions and many links. Sections 2.3.2, 2.5.6, 2.7.1.
 
-use amqp_client::{ConnectionOptions, ReceiverOptions, SessionOptions};
+use amqp_client::{
+    ConnectionOptions, Container, ErrorKind, Initiator, ReceiverOptions, SessionOptions,
+};
 
 use crate::check::{self, During};
 use crate::content::SMALL;
@@ -8,14 +10,17 @@ use crate::control::Shape;
 use crate::peer::{CONTAINER, Kind, Peer};
 use crate::report::Verdict;
 use crate::scenario::Scenario;
+use crate::wire;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     scenario!("frames of 512 octets", smallest),
     scenario!("frames of 4 KiB", four_kib),
     scenario!("session window of 3 frames", window),
     scenario!("30 sessions", sessions),
+    scenario!("as many sessions as there may be", all_sessions),
     scenario!("100 links in a session", links),
     scenario!("idle, heartbeats both ways", idle),
+    scenario!("idle, the peer waits for two seconds", impatient),
 ];
 
 async fn smallest(peer: &Peer) -> Result<Verdict, String> {
@@ -101,6 +106,34 @@ async fn sessions(peer: &Peer) -> Result<Verdict, String> {
     Ok(Verdict::Pass)
 }
 
+/// The smaller channel-max of the two opens counts: RabbitMQ's, else ours. One more is refused here, and costs nothing.
+async fn all_sessions(peer: &Peer) -> Result<Verdict, String> {
+    let connection = peer.connect().await?;
+    let mut sessions = Vec::new();
+    let error = loop {
+        match connection.create_session(SessionOptions::new()).await {
+            Ok(session) => sessions.push(session),
+            Err(error) => break error,
+        }
+    };
+    if error.kind() != ErrorKind::Limit || error.initiator() != Initiator::Library {
+        return Err(format!("session {}: {error:?}", sessions.len()));
+    }
+    // The one that links without a session use has a channel too.
+    let channels = usize::from(connection.remote().channel_max).min(255) + 1;
+    if sessions.len() + 1 != channels {
+        return Err(format!("{} sessions, {channels} channels", sessions.len()));
+    }
+    let last = sessions.pop().ok_or("no session")?;
+    last.end().await.during("end")?;
+    let again = connection.create_session(SessionOptions::new()).await;
+    let address = peer.fresh("all-sessions").await?;
+    let sender = again.during("begin again")?.create_sender(&address).await;
+    check::send(&sender.during("attach a sender")?, 0..1, SMALL).await?;
+    connection.close().await.during("close")?;
+    Ok(Verdict::Pass)
+}
+
 /// Fifty senders and fifty receivers at one queue: each message arrives at one of them.
 async fn links(peer: &Peer) -> Result<Verdict, String> {
     let address = peer.fresh("links").await?;
@@ -135,6 +168,34 @@ async fn idle(peer: &Peer) -> Result<Verdict, String> {
     if let Ok(ended) = tokio::time::timeout(3 * time_out, connection.closed()).await {
         return Err(format!("the connection ended: {ended:?}"));
     }
+    check::fill(&connection, &address, 0..1, SMALL).await?;
+    connection.close().await.during("close")?;
+    Ok(Verdict::Pass)
+}
+
+/// We have nothing to say for three times as long as the peer waits, but that we are there. RabbitMQ waits longer than a row should.
+async fn impatient(peer: &Peer) -> Result<Verdict, String> {
+    let offset = match peer.kind {
+        Kind::Artemis => 7,
+        Kind::Rabbit => 0,
+        Kind::BrokerJ => 6,
+    };
+    let recording = wire::record();
+    let connection = Container::new(CONTAINER)
+        .connect(&peer.url_at("guest:guest@", offset))
+        .await
+        .during("connect")?;
+    let time_out = connection.remote().idle_time_out;
+    let time_out = time_out.map_or(0, |time_out| u64::from(time_out.0));
+    if time_out == 0 || time_out > 2_000 {
+        connection.close().await.during("close")?;
+        return Ok(Verdict::NotSupported(recording.frame(&["<- 0 open("])?));
+    }
+    let wait = std::time::Duration::from_millis(2 * 3 * time_out);
+    if let Ok(ended) = tokio::time::timeout(wait, connection.closed()).await {
+        return Err(format!("the connection ended: {ended:?}"));
+    }
+    let address = peer.fresh("impatient").await?;
     check::fill(&connection, &address, 0..1, SMALL).await?;
     connection.close().await.during("close")?;
     Ok(Verdict::Pass)

@@ -167,13 +167,32 @@ async fn dead_letter(peer: &Peer) -> Result<Verdict, String> {
     loop {
         let letter = check::next(&letters).await?;
         let found = content::number(&letter)?;
+        let message = letter.message().during("decode")?;
         letter.accept();
         if found == number {
+            if peer.kind == Kind::Artemis {
+                origin(&message, &address)?;
+            }
             break;
         }
     }
     connection.close().await.during("close")?;
     Ok(Verdict::Pass)
+}
+
+/// Artemis says where a dead letter comes from, and forgets how often it was delivered.
+fn origin(letter: &Message, address: &str) -> Result<(), String> {
+    let key = AnnotationKey::Symbol(Symbol::from_static("x-opt-ORIG-ADDRESS"));
+    let annotations = letter.message_annotations.as_ref();
+    let from = annotations.and_then(|all| all.get(&key));
+    let times = letter
+        .header
+        .as_ref()
+        .map_or(0, |header| header.delivery_count);
+    match from == Some(&Value::from(address)) && times == 0 {
+        true => Ok(()),
+        false => Err(format!("a letter from {from:?}, delivered {times} times")),
+    }
 }
 
 /// A host of Broker-J that keeps nothing on disk refuses them, and the sender learns why.

@@ -14,12 +14,14 @@ use crate::control::Shape;
 use crate::peer::{CONTAINER, Kind, Peer};
 use crate::report::Verdict;
 use crate::scenario::Scenario;
+use crate::wire;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     scenario!("refused link: no such node, sender", unknown_target),
     scenario!("refused link: no such node, receiver", unknown_source),
     scenario!("refused link: no permission to send", no_send),
     scenario!("refused link: no permission to receive", no_receive),
+    scenario!("refused link: a queue, asked for as a topic", other_kind),
     scenario!("refused link: unknown filter", unknown_filter),
     scenario!("refused link: broken selector", broken_selector),
     scenario!("refused link: exclusive queue", exclusive),
@@ -48,6 +50,33 @@ async fn unknown_source(peer: &Peer) -> Result<Verdict, String> {
     let made = connection.create_receiver(nowhere(peer)).await;
     refused(peer, made.err(), &ErrorCondition::NotFound)?;
     goes_on(peer, &connection).await
+}
+
+/// Of Artemis' addresses the first link decides for good whether they are queues; the others know no such capability.
+async fn other_kind(peer: &Peer) -> Result<Verdict, String> {
+    let address = peer.fresh("no-topic").await?;
+    let connection = peer.connect().await?;
+    check::fill(&connection, &address, 0..1, SMALL).await?;
+    let mut source = amqp_client::types::messaging::Source::default();
+    source.capabilities.push(Symbol::from_static("topic"));
+    let recording = wire::record();
+    let other = peer.connect().await?;
+    let options = ReceiverOptions::new().source(source);
+    let made = other.create_receiver_with(&address, options).await;
+    let verdict = match made {
+        Ok(receiver) if peer.kind != Kind::Artemis => {
+            check::take(&receiver, 0..1, SMALL).await?;
+            let answer = recording.frame(&["<- ", " attach("])?;
+            Verdict::NotSupported(format!("it attaches to the queue: {answer}"))
+        }
+        made => {
+            refused(peer, made.err(), &ErrorCondition::IllegalState)?;
+            Verdict::Pass
+        }
+    };
+    connection.close().await.during("close")?;
+    goes_on(peer, &other).await?;
+    Ok(verdict)
 }
 
 /// A user who may do little: `limited`, of Broker-J `low`.

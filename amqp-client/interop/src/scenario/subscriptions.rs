@@ -16,7 +16,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     scenario!("topic, two receivers", topic),
     scenario!("durable subscription", durable),
     scenario!("durable subscription, recovered and deleted", recovered),
+    scenario!("durable subscription, a second receiver", second_receiver),
     scenario!("shared subscription", shared),
+    scenario!(
+        "durable shared subscription, closed by one of two",
+        closed_by_one
+    ),
     scenario!("no-local", no_local),
     scenario!("selector", selector),
 ];
@@ -125,6 +130,67 @@ async fn recovered(peer: &Peer) -> Result<Verdict, String> {
     let gone = connection.create_receiver_with("", lookup()).await;
     let error = gone.err().ok_or("the subscription is still there")?;
     check::condition(&error, &ErrorCondition::NotFound)?;
+    connection.close().await.during("close")?;
+    Ok(Verdict::Pass)
+}
+
+/// The same subscription on a second connection of the container: Artemis refuses it, Broker-J gives it the link of the first.
+async fn second_receiver(peer: &Peer) -> Result<Verdict, String> {
+    let address = topic_of(peer, "twice");
+    let container = peer.name("ok-twice");
+    let first = peer.connect_as(&container).await?;
+    let options = || subscriber().name("twice").with(DurableSubscription);
+    let before = match first.create_receiver_with(&address, options()).await {
+        Ok(receiver) => receiver,
+        Err(error) => return no_topics(peer, &error),
+    };
+    let second = peer.connect_as(&container).await?;
+    let after = second.create_receiver_with(&address, options()).await;
+    check::fill(&second, &address, 0..5, SMALL).await?;
+    let holder = match peer.kind {
+        Kind::BrokerJ => {
+            let error = check::soon("detach", before.closed()).await?;
+            check::condition(&error, &ErrorCondition::Stolen)?;
+            after.during("attach on the second connection")?
+        }
+        Kind::Artemis | Kind::Rabbit => {
+            let error = after.err().ok_or("both have the subscription")?;
+            check::condition(&error, &ErrorCondition::InternalError)?;
+            before
+        }
+    };
+    check::take(&holder, 0..5, SMALL).await?;
+    holder.close().await.during("delete the subscription")?;
+    first.close().await.during("close")?;
+    second.close().await.during("close")?;
+    Ok(Verdict::Pass)
+}
+
+/// Who closes while another still receives: Broker-J keeps the subscription and says why, the other one goes on.
+async fn closed_by_one(peer: &Peer) -> Result<Verdict, String> {
+    let address = topic_of(peer, "kept");
+    let connection = peer.connect_as(&peer.name("ok-kept")).await?;
+    let options = |name: &'static str| {
+        let shared = SharedSubscription::default();
+        let both = subscriber().with(shared).with(DurableSubscription);
+        both.name(name).prefetch(1)
+    };
+    let attach = |name| connection.create_receiver_with(&address, options(name));
+    let first = match attach("kept|1").await {
+        Ok(first) => first,
+        Err(error) => return no_topics(peer, &error),
+    };
+    let second = attach("kept|2").await.during("attach a second receiver")?;
+    match (first.close().await, peer.kind) {
+        (Err(error), Kind::BrokerJ) => {
+            check::condition(&error, &ErrorCondition::ResourceLocked)?;
+        }
+        (Ok(()), Kind::Artemis) => {}
+        (closed, _) => return Err(format!("closed with {closed:?}")),
+    }
+    check::fill(&connection, &address, 0..5, SMALL).await?;
+    check::take(&second, 0..5, SMALL).await?;
+    second.close().await.during("delete the subscription")?;
     connection.close().await.during("close")?;
     Ok(Verdict::Pass)
 }
