@@ -253,7 +253,10 @@ impl Driver {
         // 4. Transmit.
         let write_more = self.transmit(now, cx);
         // 5. Events.
+        let owing = self.engine.owing();
         self.dispatch();
+        // What that made the engine owe, such as the refusal of a link, nobody else comes back for.
+        let asked = self.engine.owing() > owing;
         self.report();
 
         if self.is_over() {
@@ -265,7 +268,7 @@ impl Driver {
         }
         self.arm(now, cx);
         let pending_commands = self.shared.register(cx);
-        if read_more || write_more || pending_commands {
+        if read_more || write_more || asked || pending_commands {
             // There is more to do; others have their turn first.
             cx.waker().wake_by_ref();
         }

@@ -51,6 +51,11 @@ impl Connection {
             .map_or((0, 0), Session::unsettled)
     }
 
+    /// How many sessions owe frames, those included that can not write yet.
+    pub(crate) fn owing(&self) -> usize {
+        self.owing.len()
+    }
+
     /// How many sessions and links there are. For tests and metrics.
     pub fn counts(&self) -> (usize, usize) {
         let links = self.sessions.iter().map(|(_, s)| s.link_count()).sum();
