@@ -6,17 +6,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use amqp_client::listener::{Access, Link};
+use amqp_client::proto::{Config, SessionConfig};
+use amqp_client::sasl::Users;
 use amqp_client::transport::ListenOptions;
 use amqp_client::types::transport::{
     Attach, Begin, Detach, End, ErrorCondition, Flow, Handle, Open, Role, TransferNumber,
 };
 use amqp_client::types::{Encode, Symbol};
 use amqp_client::{
-    ConnectionOptions, Container, Message, ReceiverOptions, SendSettings, SenderOptions,
+    Connection, ConnectionOptions, Container, Deadlines, Message, ReceiverOptions, SendSettings,
+    SenderOptions, SessionOptions,
 };
 use bytes::{BufMut, BytesMut};
+use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 
 const AMQP: &[u8; 8] = b"AMQP\x00\x01\x00\x00";
@@ -260,18 +265,25 @@ async fn messages_are_limited_unless_somebody_wants_any() {
 
 #[tokio::test]
 async fn so_many_connections_may_be_opening_at_once() {
+    opening_at_once(ListenOptions::new().max_opening(1), 1).await;
+    opening_at_once(ListenOptions::new(), 128).await;
+}
+
+async fn opening_at_once(options: ListenOptions, places: usize) {
     let container = Container::new("listener");
-    let options = ListenOptions::new().max_opening(1);
     let listener = container
         .listen_with("127.0.0.1:0", Access::anyone(), options)
         .await
         .expect("it listens");
-    // One that says nothing takes the only place.
+    // Those that say nothing take all places.
     let address = listener.local_addr();
-    let mut silent = tokio::net::TcpStream::connect(address)
-        .await
-        .expect("connected");
-    silent.write_all(&AMQP[..4]).await.expect("written");
+    let mut silent = Vec::new();
+    for _ in 0..places {
+        let connected = tokio::net::TcpStream::connect(address).await;
+        let mut socket = connected.expect("connected");
+        socket.write_all(&AMQP[..4]).await.expect("written");
+        silent.push(socket);
+    }
     let url = format!("amqp://{address}");
     let client = Container::new("client");
     let options = ConnectionOptions::new();
@@ -286,7 +298,7 @@ async fn so_many_connections_may_be_opening_at_once() {
         waits.expect_err("there is no place").kind(),
         amqp_client::ErrorKind::TimedOut
     );
-    drop(silent);
+    drop(silent.pop());
     client.connect(&url).await.expect("there is a place again");
 }
 
@@ -385,4 +397,195 @@ async fn a_streamed_message_waits_for_the_peer_after_256_kib() {
         assert!(written <= 300 * 1024, "without credit nothing goes out");
     }
     assert!(written >= 256 * 1024, "{written}");
+}
+
+async fn pair(options: ConnectionOptions) -> (Connection, Connection) {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let (client, listener) = (Container::new("client"), Container::new("listener"));
+    let access = Access::anyone();
+    let (client, listener) = tokio::join!(
+        client.connect_stream(ours, options),
+        listener.accept_stream(theirs, &access),
+    );
+    (client.expect("it opens"), listener.expect("it opens"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_refuses_the_links_of_its_peer() {
+    let (client, listener) = pair(ConnectionOptions::new()).await;
+    let refused = [
+        listener.create_sender("q").await.err(),
+        listener.create_receiver("q").await.err(),
+    ];
+    for error in refused {
+        let error = error.expect("the client takes no links");
+        assert_eq!(
+            error.condition(),
+            Some(&ErrorCondition::NotAllowed),
+            "{error:?}"
+        );
+    }
+    // The connection goes on.
+    let (sender, link) = tokio::join!(client.create_sender("q"), async {
+        listener.next_link().await.expect("a link").accept()
+    });
+    sender.expect("attached");
+    drop(link);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_announced_is_what_the_page_says() {
+    let (client, listener) = pair(ConnectionOptions::new()).await;
+    for side in [&client, &listener] {
+        let open = side.remote();
+        assert_eq!(open.max_frame_size, 65_536);
+        assert_eq!(open.channel_max, 255);
+        assert_eq!(open.idle_time_out.map(|time| time.0), Some(30_000));
+    }
+    let (receiver, link) = tokio::join!(client.create_receiver("q"), async {
+        listener.next_link().await.expect("a link").accept()
+    });
+    let Link::Sender(sender) = link else {
+        panic!("the peer receives")
+    };
+    let receiver = receiver.expect("attached");
+    assert_eq!(sender.wait_credit().await.expect("attached"), 500);
+    // Not settled, they use the credit up.
+    for _ in 0..500 {
+        drop(sender.enqueue(Message::from("m")).await.expect("room"));
+    }
+    let mut held = Vec::new();
+    for _ in 0..500 {
+        held.push(receiver.recv().await.expect("a delivery"));
+    }
+    assert_eq!(sender.credit(), 0);
+    held.iter().for_each(|delivery| delivery.accept());
+    assert!(sender.wait_credit().await.expect("attached") >= 250);
+}
+
+#[test]
+fn what_is_not_announced_is_what_the_page_says() {
+    let config = Config::new("any");
+    assert_eq!(config.max_sasl_frame_size, 16_384);
+    assert_eq!(config.idle_time_out, Some(Duration::from_secs(60)));
+    assert_eq!(config.write_budget, 128 * 1024);
+    assert_eq!(config.max_links, 4096);
+    assert_eq!(config.max_link_octets, 4 * 1024 * 1024);
+    assert_eq!(config.decode.max_depth, 32);
+    assert_eq!(config.decode.max_zero_width_items, 65_536);
+    let session = SessionConfig::default();
+    assert_eq!(session.handle_max, 4095);
+    assert_eq!(session.incoming_window, 4096);
+    assert_eq!(session.incoming_octets, 64 * 1024 * 1024);
+    assert_eq!(session.max_unsettled, 262_144);
+    let deadlines = Deadlines::default();
+    let opening = [
+        deadlines.tls,
+        deadlines.websocket,
+        deadlines.sasl,
+        deadlines.open,
+    ];
+    assert_eq!(opening.map(|time| time.as_secs()), [10, 10, 15, 10]);
+}
+
+#[tokio::test]
+async fn a_listener_may_not_ask_for_any_number_of_iterations() {
+    let attempt = async |range| {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let options = ConnectionOptions::new()
+            .credentials("user", "password")
+            .mechanisms(["SCRAM-SHA-256"]);
+        let options = match range {
+            Some(range) => options.scram_iterations(range),
+            None => options,
+        };
+        let access = Access::users(Users::new().user("user", "password"));
+        let (client, listener) = (Container::new("client"), Container::new("listener"));
+        let (client, _listener) = tokio::join!(
+            client.connect_stream(ours, options),
+            listener.accept_stream(theirs, &access),
+        );
+        client.map(drop)
+    };
+    // Our listeners ask for 4096, the least of what is allowed.
+    attempt(None).await.expect("it is allowed");
+    attempt(Some(4096..=4096)).await.expect("it is allowed");
+    for range in [4097..=1_000_000, 1..=4095] {
+        let error = attempt(Some(range)).await.expect_err("it is not allowed");
+        assert_eq!(error.kind(), amqp_client::ErrorKind::Authentication);
+    }
+}
+
+/// A pipe that counts what is read, up to the first write.
+struct Counted {
+    pipe: DuplexStream,
+    read: Arc<AtomicUsize>,
+    at_write: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.pipe).poll_read(cx, buf);
+        let octets = buf.filled().len() - before;
+        self.read.fetch_add(octets, Ordering::Relaxed);
+        read
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let read = self.read.load(Ordering::Relaxed);
+        self.at_write.fetch_min(read, Ordering::Relaxed);
+        Pin::new(&mut self.pipe).poll_write(cx, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_peer_pours_in_does_not_keep_other_work_waiting() {
+    let (ours, mut theirs) = tokio::io::duplex(8 << 20);
+    let (read, at_write) = (Arc::default(), Arc::default());
+    let stream = Counted {
+        pipe: ours,
+        read: Arc::clone(&read),
+        at_write: Arc::clone(&at_write),
+    };
+    let mut octets = BytesMut::from(&AMQP[..]);
+    frame(&mut octets, 0, &Open::new("hostile"));
+    theirs.write_all(&octets).await.expect("there is room");
+    let client = Container::new("client");
+    let opened = client.connect_stream(stream, ConnectionOptions::new().without_sasl());
+    let connection = opened.await.expect("it opens");
+
+    // 4 MiB of empty frames lie there when a session is asked for.
+    read.store(0, Ordering::Relaxed);
+    at_write.store(usize::MAX, Ordering::Relaxed);
+    let heartbeat = [0, 0, 0, 8, 2, 0, 0, 0].repeat(512 * 1024);
+    theirs.write_all(&heartbeat).await.expect("there is room");
+    let options = SessionOptions::new();
+    let asked = connection.create_session(options);
+    tokio::pin!(asked);
+    assert!(asked.as_mut().now_or_never().is_none());
+    while read.load(Ordering::Relaxed) < heartbeat.len() {
+        tokio::task::yield_now().await;
+    }
+    // A turn reads 256 KiB, and as much more as the last read brings.
+    let octets = at_write.load(Ordering::Relaxed);
+    assert!(octets <= 2 * (256 + 64) * 1024, "{octets} come first");
 }

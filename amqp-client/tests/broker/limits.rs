@@ -125,3 +125,17 @@ async fn a_message_is_not_delivered_after_its_time() {
     let left = delivery.message().unwrap().header.unwrap().ttl.unwrap().0;
     assert!((500..=600).contains(&left), "{left}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_has_so_many_messages_under_way() {
+    for (builder, messages) in [(Broker::builder(), 1000), (Broker::builder().credit(7), 7)] {
+        let broker = start(builder).await;
+        let connection = connect(&broker).await;
+        let sender = sender(&connection, "q").await;
+        assert_eq!(
+            soon(sender.wait_credit()).await.expect("attached"),
+            messages
+        );
+        broker.shutdown().await;
+    }
+}

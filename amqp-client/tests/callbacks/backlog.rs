@@ -5,12 +5,14 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use amqp_client::handler::SenderEvent;
+use amqp_client::listener::Access;
+use amqp_client::transport::ListenOptions;
 use amqp_client::types::transport::Performative;
-use amqp_client::{Message, SenderOptions};
+use amqp_client::{ConnectionOptions, Container, Deadlines, Message, SenderOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::peer::{Waiting, flow, frame, plain};
-use crate::recorder::{Recorder, ended};
+use crate::recorder::{Recorder, ended, stop};
 
 /// Far more than sockets and the connection take.
 const FLOWS: usize = 2_000_000;
@@ -85,4 +87,39 @@ async fn what_is_not_heard_is_bounded_and_heartbeats_go_on() {
     drop(peer);
     log.has("transport_closed", 1).await;
     ended(&log, running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_wait_while_the_handler_is_busy() {
+    let (tell, address) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let (log, running) = Recorder::new(move |container| {
+        let options = ListenOptions::new().max_opening(1);
+        let acceptor = container.listen_with("127.0.0.1:0", Access::anyone(), options)?;
+        tell.send(acceptor.local_addr())?;
+        // Nothing is heard until the test says so.
+        assert!(gate.recv().is_err());
+        Ok(())
+    })
+    .run();
+    let url = format!("amqp://{}", address.recv().unwrap());
+    let hasty = Deadlines {
+        sasl: Duration::from_secs(1),
+        ..Deadlines::default()
+    };
+    let options = ConnectionOptions::new().deadlines(hasty);
+    let client = Container::new("client");
+    let mut connections = Vec::new();
+    while let Ok(connection) = client.connect_with(&url, options.clone()).await {
+        connections.push(connection);
+        assert!(connections.len() < 80, "there is no end to it");
+    }
+    // 64 that are told of; one has opened and is not accepted, and holds the only place.
+    assert_eq!(connections.len(), 65);
+    drop(open);
+    log.has("connection_opened", 65).await;
+    connections.push(client.connect(&url).await.unwrap());
+    log.has("connection_opened", 66).await;
+    drop(connections);
+    stop(&log, running).await;
 }

@@ -545,3 +545,18 @@ fn a_message_of_just_the_largest_size_is_taken() {
         peer.detached_with(&[ErrorCondition::MessageSizeExceeded]);
     }
 }
+
+#[test]
+fn a_delivery_that_is_settled_without_a_state_keeps_the_last_one() {
+    // tests: [LNK-45] [OUT-06]
+    let (mut peer, _, link) = sending();
+    peer.send_message(link, 7, false);
+    let (transfer, _) = peer.transfer_frame();
+    let id = transfer.delivery_id.expect("a first transfer").0;
+    let mark = DeliveryState::from(Received::new(0, 3));
+    peer.send(0, report(Role::Receiver, id, mark.clone(), false));
+    assert_eq!(settled(&peer), []);
+    peer.send(0, report(Role::Receiver, id, None, true));
+    assert_eq!(settled(&peer), [(7, Some(mark))]);
+    peer.quiet();
+}

@@ -3,11 +3,12 @@
 use amqp_client::proto::{Config, Event, SessionConfig};
 use amqp_client::types::messaging::{DeliveryState, Rejected};
 use amqp_client::types::transport::{
-    Attach, DeliveryNumber, Detach, Disposition, End, Error, ErrorCondition, Fields, Handle,
+    Attach, DeliveryNumber, Detach, Disposition, End, Error, ErrorCondition, Fields, Handle, Open,
     ReceiverSettleMode, Role,
 };
-use amqp_client::types::{Symbol, Value};
+use amqp_client::types::{Array, Symbol, Value};
 
+use crate::support::frames::{AMQP, frame};
 use crate::support::{Peer, assert_condition, attach, begin, config, first_transfer, message};
 
 const LIMIT: &[ErrorCondition] = &[ErrorCondition::ResourceLimitExceeded];
@@ -242,4 +243,112 @@ fn values_are_nested_so_deep_and_the_link_answers_for_deeper_ones() {
             peer.detached_with(&[ErrorCondition::DecodeError, ErrorCondition::InvalidField]);
         }
     }
+}
+
+#[test]
+fn arrays_hold_so_many_elements_without_octets() {
+    for (count, fits) in [(65_536, true), (65_537, false)] {
+        let mut peer = Peer::begun(config());
+        let array = Array::repeat(Value::Bool(true), count).expect("one kind");
+        let mut many = attach("A", 0, Role::Receiver);
+        let mut properties = Fields::default();
+        properties.insert(Symbol::from_static("x"), Value::Array(Box::new(array)));
+        many.properties = Some(properties);
+        peer.send(0, many);
+        peer.attach();
+        if fits {
+            peer.quiet();
+        } else {
+            peer.detached_with(&[ErrorCondition::DecodeError]);
+        }
+    }
+}
+
+#[test]
+fn a_partner_has_so_many_channels_and_handles() {
+    let mut peer = Peer::opened(config());
+    for channel in 0..256 {
+        peer.send(channel, begin(0));
+        assert_eq!(peer.begin().1.handle_max, Handle(4095));
+    }
+    peer.send(255, attach("A", 4095, Role::Receiver));
+    peer.attach();
+    peer.quiet();
+    peer.send(256, begin(0));
+    peer.closed_with(&[ErrorCondition::FramingError]);
+}
+
+#[test]
+fn a_partner_that_begins_while_all_channels_are_taken_loses_the_connection() {
+    let mut config = config();
+    config.channel_max = 0;
+    let mut peer = Peer::opened(config);
+    // Ours is on its way, so that none is left to answer the partner's on.
+    peer.engine
+        .begin(SessionConfig::default())
+        .expect("the first");
+    peer.turn();
+    peer.begin();
+    peer.send(0, begin(0));
+    peer.closed_with(&[ErrorCondition::ResourceLimitExceeded]);
+}
+
+#[test]
+fn an_open_is_a_frame_like_any_other() {
+    for (octets, fits) in [(65_536, true), (65_537, false)] {
+        let mut peer = Peer::listener(config());
+        peer.write(AMQP);
+        peer.header(AMQP);
+        let mut open = Open::new("peer");
+        let padded = |open: &Open| frame(0, open, &[]).len();
+        open.hostname = Some("x".repeat(300).into());
+        let room = octets - padded(&open);
+        open.hostname = Some("x".repeat(300 + room).into());
+        assert_eq!(padded(&open), octets);
+        peer.send(0, open);
+        peer.open();
+        match fits {
+            true => peer.quiet(),
+            false => {
+                let close = peer.close();
+                assert_condition(close.error.as_deref(), &[ErrorCondition::FramingError]);
+                assert!(
+                    peer.saw(|event| matches!(event, Event::Opened(_)).then_some(()))
+                        .is_none()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_partner_that_attaches_while_all_handles_are_taken_loses_the_session() {
+    let narrow = SessionConfig {
+        handle_max: 0,
+        ..SessionConfig::default()
+    };
+    let (mut peer, session) = Peer::client_begun(config(), narrow);
+    peer.attach_link(session, attach("ours", 0, Role::Sender));
+    peer.attach();
+    peer.send(0, attach("theirs", 0, Role::Sender));
+    peer.ended_with(LIMIT);
+}
+
+#[test]
+fn large_frames_that_nobody_takes_close_the_window() {
+    let mut config = config();
+    config.session.incoming_octets = 2 * 65_536;
+    let mut peer = Peer::opened(config);
+    peer.app.accepts = false;
+    peer.send(0, begin(0));
+    assert_eq!(peer.begin().1.incoming_window, 2);
+    peer.send(0, attach("A", 0, Role::Sender));
+    peer.attach();
+    peer.flow();
+    for id in 0..2 {
+        peer.transfer(0, first_transfer(0, id), &[0; 60_000]);
+    }
+    peer.quiet();
+    peer.transfer(0, first_transfer(0, 2), b"small");
+    peer.ended_with(&[ErrorCondition::WindowViolation]);
 }

@@ -405,3 +405,31 @@ fn a_receiver_that_can_not_tell_all_takes_nothing_new() {
     peer.transfer(0, tagged(1, 201), &message("new"));
     peer.detached_with(&[ErrorCondition::IllegalState]);
 }
+
+#[test]
+fn a_link_that_is_attached_again_and_resumes_nothing_has_no_deliveries_of_before() {
+    // tests: [PRF-23] [LNK-58]
+    let (mut peer, session, link) = sent_two(keeping());
+    detached(&mut peer, link, false);
+    assert_eq!(peer.engine.unsettled(session), (2, 0));
+    attached(&mut peer, session, Role::Sender, keeping());
+    assert_eq!(peer.engine.unsettled(session), (0, 0));
+    peer.send(0, settles(Role::Receiver, 0, 1));
+    assert_eq!(settled(&peer), [] as [u64; 0]);
+}
+
+#[test]
+fn a_name_is_attached_again_when_both_sides_have_let_go_of_it() {
+    // tests: [LNK-01]
+    let (mut peer, session, link) = sent_two(keeping());
+    peer.engine.detach(link, false, None);
+    let again = Box::new(attach("A", 0, Role::Sender));
+    let again = peer.engine.attach(session, again, keeping());
+    peer.turn();
+    peer.detach();
+    peer.quiet();
+    peer.send(0, detach(false));
+    assert_eq!(peer.attach().name, "A");
+    peer.quiet();
+    assert_ne!(again, Some(link));
+}
