@@ -169,3 +169,28 @@ fn every_example_has_its_row_and_its_file() {
         assert!(named.contains(name), "{name} does not stand in the table");
     }
 }
+
+#[test]
+fn every_example_is_run_by_a_test() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tests = String::new();
+    for entry in std::fs::read_dir(folder.join("tests/examples")).expect("the tests") {
+        tests += &std::fs::read_to_string(entry.expect("an entry").path()).expect("a text");
+    }
+    for entry in std::fs::read_dir(folder.join("examples")).expect("the examples") {
+        let name = entry.expect("an entry").file_name();
+        let name = name.to_str().expect("a name");
+        // The others are modules of these, and the demo is a program of its own.
+        if let Some(name) = name.strip_suffix(".rs") {
+            assert!(
+                tests.contains(&format!("mod {name};")) || tests.contains(&format!("/{name}.rs")),
+                "{name}"
+            );
+            assert!(
+                tests.contains(&format!("{name}::"))
+                    || tests.contains(&format!("{name}_program::")),
+                "{name} is not run"
+            );
+        }
+    }
+}

@@ -190,17 +190,40 @@ impl Driver {
                     });
                 }
             }
-            Event::DeliverySettled { link, id, state } => {
+            Event::DeliverySettled {
+                link,
+                id,
+                tag,
+                state,
+            } => {
                 self.trace_sender_settled(link, id);
                 if let Some(receiver) = self.receiver(link) {
                     receiver.sender_settled(id, state.clone());
                     let link = receiver.clone();
-                    self.notice(|| Notice::DeliverySettled { link, state });
+                    let settled = true;
+                    self.notice(|| Notice::Told {
+                        link,
+                        tag,
+                        state,
+                        settled,
+                    });
                 }
             }
-            Event::DeliveryUpdated { link, id, state } => {
+            Event::DeliveryUpdated {
+                link,
+                id,
+                tag,
+                state,
+            } => {
                 if let Some(receiver) = self.receiver(link) {
-                    receiver.sender_told(id, state);
+                    receiver.sender_told(id, state.clone());
+                    let link = receiver.clone();
+                    self.notice(|| Notice::Told {
+                        link,
+                        tag,
+                        state: Some(state),
+                        settled: false,
+                    });
                 }
             }
             Event::Aborted { link } => {

@@ -13,6 +13,7 @@ use amqp_types::transport::{self, Open};
 
 use super::{LinkShared, Offer, ReceiverShared, SenderShared, SessionShared};
 use crate::error::Error;
+use crate::proto::Tag;
 
 /// How many notices may wait to be heard; with more the connection reads no more, so that a peer can
 /// not fill the memory of one who is slow to listen. What one turn reads may come on top.
@@ -172,9 +173,12 @@ pub(crate) enum Notice {
         count: usize,
     },
     Aborted(Arc<ReceiverShared>),
-    DeliverySettled {
+    /// What the sender of a delivery says of it, which may settle it.
+    Told {
         link: Arc<ReceiverShared>,
+        tag: Tag,
         state: Option<DeliveryState>,
+        settled: bool,
     },
     Drained(Arc<ReceiverShared>),
     /// The peer's close has come.

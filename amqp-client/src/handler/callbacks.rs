@@ -257,7 +257,8 @@ pub trait MessagingHandler: Send + 'static {
         self.on_released(event)
     }
 
-    /// The peer reported a state, final or not: once for each, after what is called for the outcome.
+    /// The peer reported a state, final or not: once for each, after what is called for the outcome. Also
+    /// of a delivery that was received, whose sender may tell states of it.
     fn on_delivery_updated(&mut self, event: &DeliveryEvent) -> HandlerResult {
         Ok(())
     }

@@ -17,6 +17,7 @@ use super::registry::{SharedHandler, share};
 use super::{MessagingHandler, callbacks::HandlerOptions};
 use crate::error::Error;
 use crate::handles::Delivery;
+use crate::proto::Tag;
 
 macro_rules! container {
     () => {
@@ -259,8 +260,15 @@ impl ReceiverEvent {
 pub struct DeliveryEvent {
     pub(super) connection: Connection,
     pub(super) link: Link,
-    pub(super) tracker: Option<Tracker>,
+    pub(super) of: Subject,
     pub(super) state: Option<DeliveryState>,
+}
+
+/// Which delivery it is.
+#[derive(Debug)]
+pub(super) enum Subject {
+    Sent(Tracker),
+    Received(Tag),
 }
 
 impl DeliveryEvent {
@@ -278,7 +286,18 @@ impl DeliveryEvent {
 
     /// What [`Sender::send`] returned for the delivery, if it was sent.
     pub fn tracker(&self) -> Option<&Tracker> {
-        self.tracker.as_ref()
+        match &self.of {
+            Subject::Sent(tracker) => Some(tracker),
+            Subject::Received(_) => None,
+        }
+    }
+
+    /// The tag of the delivery, if it was received: that of [`Delivery::tag`]. Section 2.8.7.
+    pub fn tag(&self) -> Option<&[u8]> {
+        match &self.of {
+            Subject::Sent(_) => None,
+            Subject::Received(tag) => Some(tag.as_bytes()),
+        }
     }
 
     /// The state that the peer reported. Section 3.4.

@@ -9,7 +9,7 @@ use amqp_types::messaging::{DeliveryState, Modified, Outcome};
 use super::callbacks::{HandlerError, HandlerResult, MessagingHandler};
 use super::connection::Connection;
 use super::dispatch::Dispatcher;
-use super::event::{DeliveryEvent, LinkEvent, MessageEvent, ReceiverEvent, SenderEvent};
+use super::event::{DeliveryEvent, LinkEvent, MessageEvent, ReceiverEvent, SenderEvent, Subject};
 use super::link::{Link, Receiver, Sender, Tracker};
 use super::registry::{SharedHandler, link_key};
 use crate::driver::{LinkShared, Notice};
@@ -57,18 +57,28 @@ impl<H: MessagingHandler> Dispatcher<H> {
                 let key = link_key(&LinkShared::Receiver(link));
                 self.tell_receiver(connection, key, |h, e| h.on_drain_finish(e));
             }
-            Notice::DeliverySettled { link, state, .. } => {
+            Notice::Told {
+                link,
+                tag,
+                state,
+                settled,
+            } => {
                 let key = link_key(&LinkShared::Receiver(link));
                 if let Some((link, handler)) = self.link(connection, key) {
                     let event = DeliveryEvent {
                         connection: connection.clone(),
                         link,
-                        tracker: None,
+                        of: Subject::Received(tag),
                         state,
                     };
                     self.call(Some(connection), handler.as_ref(), |h| {
-                        h.on_delivery_updated(&event)?;
-                        h.on_settled(&event)
+                        if event.state.is_some() {
+                            h.on_delivery_updated(&event)?;
+                        }
+                        match settled {
+                            true => h.on_settled(&event),
+                            false => Ok(()),
+                        }
                     });
                 }
             }
@@ -234,7 +244,7 @@ impl<H: MessagingHandler> Dispatcher<H> {
         let told = outcome.is_some() && self.is_told(key, seq, &state, settled);
         let event = DeliveryEvent {
             connection: connection.clone(),
-            tracker: Some(Tracker::new(sender.clone(), seq)),
+            of: Subject::Sent(Tracker::new(sender.clone(), seq)),
             link: Link::Sender(sender),
             state: Some(state),
         };

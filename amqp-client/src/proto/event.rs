@@ -184,6 +184,8 @@ pub enum Event {
         link: LinkKey,
         /// The delivery-id.
         id: u32,
+        /// The delivery-tag.
+        tag: Tag,
         /// The state that came with it.
         state: Option<DeliveryState>,
     },
@@ -193,6 +195,8 @@ pub enum Event {
         link: LinkKey,
         /// The delivery-id.
         id: u32,
+        /// The delivery-tag.
+        tag: Tag,
         /// The state.
         state: DeliveryState,
     },

@@ -1,5 +1,8 @@
 //! What becomes of messages, sent and received.
 
+use std::sync::{Arc, Mutex};
+
+use amqp_client::Delivery;
 use amqp_client::handler::HandlerOptions;
 use amqp_client::types::messaging::{
     Accepted, DeliveryState, Modified, Received, Rejected, Released,
@@ -232,11 +235,11 @@ async fn a_receiver_that_settles_second_hears_when_its_sender_has() {
     assert!(matches!(state, Some(DeliveryState::Accepted(_))) && !settled);
     let accepted = DeliveryState::Accepted(Accepted::default());
     peer.dispose(Role::Sender, 0, true, Some(accepted)).await;
-    log.has("settled received", 1).await;
+    log.has("settled received [0]", 1).await;
     let lines = rest(log, running, peer).await;
     assert_eq!(
         lines,
-        ["message m0", "updated received", "settled received"]
+        ["message m0", "updated received [0]", "settled received [0]"]
     );
 }
 
@@ -308,4 +311,30 @@ async fn a_drain_that_was_asked_for_is_finished_after_the_messages() {
     log.has("drain_finish", 1).await;
     let lines = rest(log, running, peer).await;
     assert_eq!(lines, ["message m0", "drain_finish"]);
+}
+
+#[tokio::test]
+async fn what_a_sender_tells_of_its_delivery_is_an_update_and_its_settlement_the_end() {
+    static KEPT: Mutex<Option<Arc<Delivery>>> = Mutex::new(None);
+    let keep = |handler: &mut Recorder<Start>| {
+        handler.on_message = |event| {
+            *KEPT.lock().unwrap() = Some(event.delivery().clone());
+            Ok(())
+        };
+        handler.options.auto_accept = false;
+    };
+    let (log, running, mut peer) = receiving(keep, ReceiverOptions::new()).await;
+    peer.transfer(0, false, false).await;
+    log.has("message m0", 1).await;
+    let received = DeliveryState::Received(Received::new(0, 1));
+    peer.dispose(Role::Sender, 0, false, Some(received)).await;
+    log.has("updated received [0]", 1).await;
+    // Settled without a word: nothing is updated.
+    peer.dispose(Role::Sender, 0, true, None).await;
+    log.has("settled received [0]", 1).await;
+    let lines = rest(log, running, peer).await;
+    assert_eq!(
+        lines,
+        ["message m0", "updated received [0]", "settled received [0]"]
+    );
 }

@@ -49,12 +49,16 @@ async fn a_name_in_use_is_an_error_where_the_peer_is_known() {
 async fn a_name_in_use_is_told_once_the_peer_is_known() {
     let waiting = Waiting::new().await;
     let url = waiting.url();
+    let (tell, asked) = std::sync::mpsc::channel();
     let (log, running) = Recorder::new(move |container| {
         let connection = connect(container, &url)?;
         named(&connection)?;
-        named(&connection)
+        named(&connection)?;
+        Ok(tell.send(())?)
     })
     .run();
+    // Before that the peer does not open.
+    asked.recv().unwrap();
     let mut peer = waiting.begin().await;
     // tests: [LNK-01]
     peer.attach().await;
@@ -68,6 +72,7 @@ async fn a_name_in_use_is_told_once_the_peer_is_known() {
 async fn a_name_waits_for_the_open_and_what_follows_keeps_its_order() {
     let waiting = Waiting::new().await;
     let url = waiting.url();
+    let (tell, asked) = std::sync::mpsc::channel();
     let (log, running) = Recorder::new(move |container| {
         let connection = connect(container, &url)?;
         let options = amqp_client::ReceiverOptions::new()
@@ -76,9 +81,11 @@ async fn a_name_waits_for_the_open_and_what_follows_keeps_its_order() {
         let receiver = connection.create_receiver_with("q", options)?;
         receiver.add_credit(5);
         receiver.drain();
-        Ok(())
+        Ok(tell.send(())?)
     })
     .run();
+    // Before that the peer does not open.
+    asked.recv().unwrap();
     let mut peer = waiting.begin().await;
     peer.attach().await;
     let frame = peer

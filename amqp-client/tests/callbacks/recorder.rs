@@ -111,7 +111,7 @@ fn link(event: &LinkEvent, what: &str) -> String {
 fn number(event: &DeliveryEvent) -> String {
     match event.tracker() {
         Some(tracker) => tracker.number().to_string(),
-        None => "received".to_owned(),
+        None => format!("received {:?}", event.tag().unwrap_or_default()),
     }
 }
 

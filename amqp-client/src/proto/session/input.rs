@@ -333,6 +333,7 @@ impl Session {
                             events.push_back(Event::DeliveryUpdated {
                                 link: name(held.link),
                                 id,
+                                tag: held.tag,
                                 state,
                             });
                         }
@@ -358,6 +359,7 @@ impl Session {
                     events.push_back(Event::DeliverySettled {
                         link: name(held.link),
                         id,
+                        tag: held.tag,
                         state: copy(),
                     });
                     true
