@@ -250,11 +250,14 @@ impl Link {
     }
 
     fn base(attach: &Attach, role: Role, config: &LinkConfig) -> Self {
+        // What a receiver says of it means nothing. [LNK-13]
+        let initial = match attach.role {
+            Role::Sender => attach.initial_delivery_count,
+            Role::Receiver => None,
+        };
         let end = match role {
             Role::Sender => End::Sender(SenderEnd {
-                credit: SenderCredit::new(
-                    attach.initial_delivery_count.map_or(0, |SequenceNo(n)| n),
-                ),
+                credit: SenderCredit::new(initial.map_or(0, |SequenceNo(n)| n)),
                 queue: VecDeque::new(),
                 progress: None,
                 streams: HashMap::new(),

@@ -7,11 +7,11 @@ use amqp_client::proto::{
 use amqp_client::types::Map;
 use amqp_client::types::messaging::{Accepted, DeliveryState, Received, Rejected, Released};
 use amqp_client::types::transport::{
-    Attach, DeliveryNumber, DeliveryTag, Disposition, ErrorCondition, Handle, MessageFormat,
+    Attach, DeliveryNumber, DeliveryTag, Disposition, ErrorCondition, Handle, MessageFormat, Open,
     ReceiverSettleMode, Role, Transfer,
 };
 
-use crate::support::{Peer, attach, config, first_transfer, message};
+use crate::support::{Peer, attach, begin, config, first_transfer, flow, message};
 
 /// A listener to which the peer sends on handle 0; what comes waits for the test.
 fn receiving(mine: Attach) -> Peer {
@@ -217,7 +217,11 @@ fn a_resumed_delivery_that_is_not_known_is_ignored() {
     peer.skip_flows();
     peer.quiet();
     assert!(peer.app.messages.is_empty());
-    // It has used its ids.
+    // It has used its ids, and its part of the window.
+    peer.engine.set_credit(peer.app.links[0], 7);
+    peer.turn();
+    let told = peer.flow();
+    assert_eq!(told.next_incoming_id.map(|id| id.0), Some(1));
     peer.transfer(0, first_transfer(0, 1), &message("new"));
     assert_eq!(peer.app.messages, ["new"]);
 }
@@ -559,4 +563,63 @@ fn a_delivery_that_is_settled_without_a_state_keeps_the_last_one() {
     peer.send(0, report(Role::Receiver, id, None, true));
     assert_eq!(settled(&peer), [(7, Some(mark))]);
     peer.quiet();
+}
+
+#[test]
+fn a_delivery_of_many_frames_uses_one_credit_and_says_what_it_is_once() {
+    // tests: [LNK-29] [PRF-13] [LNK-24]
+    // What comes.
+    let mut peer = receiving(attach("A", 0, Role::Sender));
+    peer.transfer(0, first_transfer_of_two(0), b"one, ");
+    for _ in 0..3 {
+        let mut more = Transfer::new(Handle(0));
+        more.more = true;
+        peer.transfer(0, more, b"more, ");
+    }
+    peer.transfer(0, Transfer::new(Handle(0)), b"last");
+    assert_eq!(
+        received(&peer)[0].payload,
+        &b"one, more, more, more, last"[..]
+    );
+    peer.engine.add_credit(peer.app.links[0], 10);
+    peer.turn();
+    let told = peer.flow();
+    assert_eq!(told.delivery_count.map(|count| count.0), Some(1));
+    assert_eq!(told.link_credit, Some(19), "ten less one, and ten more");
+    assert_eq!(told.next_incoming_id.map(|id| id.0), Some(5));
+    // What goes: one credit, and a message of three frames of 512 octets.
+    let mut open = Open::new("peer");
+    open.max_frame_size = 512;
+    let mut peer = Peer::client_opened(config(), open);
+    let session = peer.engine.begin(SessionConfig::default());
+    let session = session.expect("a channel is free");
+    peer.turn();
+    peer.begin();
+    let mut answer = begin(0);
+    answer.remote_channel = Some(0);
+    peer.send(0, answer);
+    let link = peer.attached(session, "A", Role::Sender, 0);
+    peer.grant(0, 1);
+    let mut large = crate::support::outgoing(0, false);
+    large.payload = vec![7; 1200].into();
+    peer.engine.send(link, [large]);
+    peer.turn();
+    let mut frames = 0;
+    loop {
+        let (transfer, _) = peer.transfer_frame();
+        assert_eq!(transfer.delivery_id.is_some(), frames == 0);
+        assert_eq!(transfer.delivery_tag.is_some(), frames == 0);
+        assert_eq!(transfer.message_format.is_some(), frames == 0);
+        frames += 1;
+        if !transfer.more {
+            break;
+        }
+    }
+    assert_eq!(frames, 3);
+    let mut echo = flow(Some(0));
+    echo.echo = true;
+    peer.send(0, echo);
+    let told = peer.flow();
+    assert_eq!(told.delivery_count.map(|count| count.0), Some(1));
+    assert_eq!(told.link_credit, Some(0));
 }

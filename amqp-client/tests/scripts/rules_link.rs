@@ -3,7 +3,8 @@
 use amqp_client::proto::{Event, LinkConfig, SessionConfig};
 use amqp_client::types::messaging::{SourceArchetype, Target, TargetArchetype};
 use amqp_client::types::transport::{
-    Attach, Detach, ErrorCondition, Handle, Role, SenderSettleMode, SequenceNo,
+    Attach, DeliveryNumber, Detach, Disposition, Error, ErrorCondition, Handle, Role,
+    SenderSettleMode, SequenceNo,
 };
 
 use crate::support::frames::raw_frame;
@@ -100,6 +101,19 @@ fn a_sender_says_where_its_delivery_count_starts() {
     let mut odd = attach("A", 0, Role::Receiver);
     odd.initial_delivery_count = Some(SequenceNo(77));
     peer.send(0, odd);
+    let mine = peer.attach().initial_delivery_count;
+    assert_eq!(mine, Some(SequenceNo(0)));
+    let mut echo = flow(Some(0));
+    echo.echo = true;
+    peer.send(0, echo);
+    assert_eq!(peer.flow().delivery_count, Some(SequenceNo(0)));
+    // Nor is it where nobody has chosen one yet.
+    let mut peer = Peer::begun(config());
+    peer.app.answers = false;
+    let mut odd = attach("A", 0, Role::Receiver);
+    odd.initial_delivery_count = Some(SequenceNo(77));
+    peer.send(0, odd);
+    peer.send(0, detach(0, true));
     let mine = peer.attach().initial_delivery_count;
     assert_eq!(mine, Some(SequenceNo(0)));
 }
@@ -329,6 +343,24 @@ fn nothing_reaches_the_application_after_an_error_detach() {
     peer.send(0, detach(0, true));
     peer.quiet();
     assert_eq!(peer.engine.counts(), (1, 0));
+    // Not by delivery-id either, whichever side sent.
+    let (mut peer, session) = client();
+    let link = peer.attached(session, "A", Role::Sender, 0);
+    peer.grant(0, 10);
+    peer.send_message(link, 1, false);
+    peer.transfer_frame();
+    let error = Error::new(ErrorCondition::InternalError);
+    peer.engine.detach(link, true, Some(Box::new(error)));
+    peer.turn();
+    peer.detach();
+    peer.forget();
+    let mut late = Disposition::new(Role::Receiver, DeliveryNumber(0));
+    late.settled = true;
+    peer.send(0, late);
+    peer.quiet();
+    assert!(peer.app.events.is_empty());
+    peer.send(0, detach(0, true));
+    assert_eq!(peer.engine.unsettled(session), (0, 0));
 }
 
 #[test]

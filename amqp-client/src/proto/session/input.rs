@@ -278,6 +278,10 @@ impl Session {
                 let links = &mut self.links;
                 let mut sorted_out = Vec::new();
                 self.sent.drain_range(first, last, |id, sent| {
+                    if links.get(sent.link).is_some_and(|link| link.discarding) {
+                        // [LNK-38]
+                        return false;
+                    }
                     let seq = sent.message.seq;
                     let state = copy();
                     let told = disposition.settled || state.as_ref().is_some_and(is_terminal);
@@ -327,6 +331,10 @@ impl Session {
                 let mut done = Vec::new();
                 let mut sorted_out = Vec::new();
                 self.held.drain_range(first, last, |id, held| {
+                    if links.get(held.link).is_some_and(|link| link.discarding) {
+                        // [LNK-38]
+                        return false;
+                    }
                     let terminal = disposition.state.as_ref().is_some_and(is_terminal);
                     if !disposition.settled && !terminal {
                         if let Some(state) = copy() {
