@@ -294,7 +294,7 @@ fn brokerj(port: u16, folder: &Path) -> Vec<Attempt> {
             name: "WebSocket, no such path",
             url: format!("{}/elsewhere", url("ws", 2)),
             options: ConnectionOptions::new(),
-            expected: Expected::Fails(ErrorKind::Io, "404"),
+            expected: Expected::Fails(ErrorKind::Unsupported, "404"),
         },
     ];
     for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"] {

@@ -43,29 +43,34 @@ public final class JmsClient {
         end(command, "nothing settled the matter within " + patience + " s", 1);
       }
     }, Long.parseLong(patience) * 1000);
-    String report;
-    try {
-      report = switch (command) {
-        case "connect" -> client.connect();
-        case "send" -> client.send();
-        case "receive" -> client.receive();
-        case "empty" -> client.empty();
-        case "request" -> client.request();
-        case "browse" -> client.browse();
-        default -> throw new IllegalArgumentException("there are connect, send, receive, empty, request, browse");
-      };
-      if (client.given.containsKey("fails")) {
+    String report, wanted = client.given.get("fails");
+    for (int attempt = 1; ; attempt++) {
+      try {
+        report = client.run(command);
+        if (wanted == null) break;
         end(command, "no failure", 1);
-        return;
+      } catch (Exception error) {
+        String seen = error.toString();
+        for (Throwable cause = error.getCause(); cause != null; cause = cause.getCause()) seen += ": " + cause;
+        boolean right = wanted != null && seen.toLowerCase().replaceAll("[ _]", "-").contains(wanted);
+        // The library may find out by its own next write, and then keeps to itself what the peer said.
+        boolean again = wanted != null && attempt < 20 && seen.contains("non-connected transport");
+        if (right || !again) end(command, right ? "failed, " + seen : seen, right ? 0 : 1);
       }
-    } catch (Exception error) {
-      String seen = error.toString(), wanted = client.given.get("fails");
-      for (Throwable cause = error.getCause(); cause != null; cause = cause.getCause()) seen += ": " + cause;
-      boolean right = wanted != null && seen.toLowerCase().replaceAll("[ _]", "-").contains(wanted);
-      end(command, right ? "failed, " + seen : seen, right ? 0 : 1);
-      return;
     }
     end(command, String.format("%s in %.2f s", report, (System.nanoTime() - started) / 1e9), 0);
+  }
+
+  private String run(String command) throws Exception {
+    return switch (command) {
+      case "connect" -> connect();
+      case "send" -> send();
+      case "receive" -> receive();
+      case "empty" -> empty();
+      case "request" -> request();
+      case "browse" -> browse();
+      default -> throw new IllegalArgumentException("there are connect, send, receive, empty, request, browse");
+    };
   }
 
   private static void end(String command, String line, int code) {
