@@ -1,12 +1,13 @@
 //! Four ways to grant credit: by itself, by hand, with a drain, and one message at a time. Each is the
 //! handler of a link of its own.
 //!
-//! `cargo run --example flow_control -- --url amqp://localhost:5672 --address examples`; the node should hold messages.
+//! `cargo run --example flow_control -- --url amqp://localhost:5672 --address examples`
 
+use amqp_client::blocking::BlockingConnection;
 use amqp_client::handler::{
     HandlerResult, LinkEvent, MessageEvent, MessagingHandler, Receiver, ReceiverEvent, StartEvent,
 };
-use amqp_client::{Container, Error, ReceiverOptions};
+use amqp_client::{Container, Error, Message, ReceiverOptions};
 use clap::Parser;
 
 /// Grants credit in four ways.
@@ -15,7 +16,7 @@ pub struct Options {
     /// The peer.
     #[arg(long, default_value = "amqp://localhost:5672")]
     pub url: String,
-    /// The node, which should hold messages.
+    /// The node that the messages go through.
     #[arg(long, default_value = "examples")]
     pub address: String,
 }
@@ -106,6 +107,13 @@ pub fn run(url: String, address: String, way: Way, messages: usize) -> Result<us
 
 fn main() -> Result<(), Error> {
     let options = Options::parse();
+    // Something to be received: two messages for each way.
+    let filling = BlockingConnection::connect(&options.url)?;
+    let sender = filling.create_sender(&options.address)?;
+    for number in 1..=8 {
+        sender.send(Message::from(format!("message {number}")))?;
+    }
+    filling.close()?;
     for way in [Way::Prefetch, Way::ByHand, Way::OneByOne, Way::Drain] {
         let received = run(options.url.clone(), options.address.clone(), way, 2)?;
         println!("{way:?}: {received}");

@@ -46,12 +46,10 @@ impl<H: MessagingHandler> Dispatcher<H> {
             .shared
             .registry()
             .session_handler(connection.number(), session.key());
-        let options = self.options_of(handler.as_ref());
         let event = LinkOpeningEvent::new(
             connection.clone(),
             incoming.attach().clone(),
             incoming.answer(),
-            options,
         );
         let result = self.attempt(handler.as_ref(), |handler| handler.on_link_opening(&event));
         if result.is_err() {
@@ -62,16 +60,16 @@ impl<H: MessagingHandler> Dispatcher<H> {
         if let Some(error) = event.refusal.into_inner() {
             return incoming.refuse(error);
         }
-        let prefetch = event.prefetch.get();
         let own = event
             .handler
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        let settles = own.as_ref().map_or(options, |own| own.options).auto_settle;
+        let options = self.options_of(own.as_ref().or(handler.as_ref()));
+        let prefetch = event.prefetch.get().unwrap_or(options.prefetch);
         let accept = AcceptOptions {
             credit: (prefetch > 0).then_some(prefetch),
             manual_drain: true,
-            manual_settle: !settles,
+            manual_settle: !options.auto_settle,
             max_queued_messages: usize::MAX,
             max_queued_bytes: usize::MAX,
             ..AcceptOptions::default()

@@ -10,11 +10,11 @@ use amqp_types::messaging::DeliveryState;
 use amqp_types::transport::{self, Attach};
 use amqp_types::{EncodedMessage, Message};
 
+use super::MessagingHandler;
 use super::connection::{Connection, Session};
 use super::container::{ActiveContainer, ApplicationEvent, Task};
 use super::link::{Link, Receiver, Sender, Tracker};
 use super::registry::{SharedHandler, share};
-use super::{MessagingHandler, callbacks::HandlerOptions};
 use crate::error::Error;
 use crate::handles::Delivery;
 use crate::proto::Tag;
@@ -165,7 +165,7 @@ pub struct LinkOpeningEvent {
     pub(super) attach: Attach,
     pub(super) answer: RefCell<Attach>,
     pub(super) refusal: RefCell<Option<transport::Error>>,
-    pub(super) prefetch: Cell<u32>,
+    pub(super) prefetch: Cell<Option<u32>>,
     pub(super) handler: Mutex<Option<SharedHandler>>,
 }
 
@@ -180,18 +180,13 @@ impl std::fmt::Debug for LinkOpeningEvent {
 impl LinkOpeningEvent {
     container!();
 
-    pub(super) fn new(
-        connection: Connection,
-        attach: Attach,
-        answer: Attach,
-        options: HandlerOptions,
-    ) -> Self {
+    pub(super) fn new(connection: Connection, attach: Attach, answer: Attach) -> Self {
         Self {
             connection,
             attach,
             answer: RefCell::new(answer),
             refusal: RefCell::new(None),
-            prefetch: Cell::new(options.prefetch),
+            prefetch: Cell::new(None),
             handler: Mutex::new(None),
         }
     }
@@ -213,11 +208,12 @@ impl LinkOpeningEvent {
     }
 
     /// How many deliveries are fetched ahead, where the peer sends; 0 leaves credit to the application.
+    /// Otherwise it is what the link's handler says in its options.
     pub fn set_prefetch(&self, deliveries: u32) {
-        self.prefetch.set(deliveries);
+        self.prefetch.set(Some(deliveries));
     }
 
-    /// Gives the link a handler of its own.
+    /// Gives the link a handler of its own, whose options count for it.
     pub fn set_handler(&self, handler: impl MessagingHandler) {
         *self.handler.lock().unwrap_or_else(PoisonError::into_inner) = Some(share(handler));
     }

@@ -2,7 +2,7 @@
 
 use amqp_client::handler::{ActiveContainer, Connection, HandlerResult};
 use amqp_client::types::Symbol;
-use amqp_client::types::transport::{Open, Performative};
+use amqp_client::types::transport::{End, Open, Performative};
 use amqp_client::{SenderOptions, SessionOptions};
 
 use crate::peer::{Waiting, plain};
@@ -150,4 +150,27 @@ async fn a_capability_that_the_peer_does_not_offer_is_an_error() {
     let lines = ended(&log, running).await;
     let links: Vec<_> = lines.iter().filter(|l| l.starts_with("link")).collect();
     assert_eq!(links, ["link_error l"]);
+}
+
+#[tokio::test]
+async fn a_link_in_a_session_that_is_over_is_an_error() {
+    let waiting = Waiting::new().await;
+    let url = waiting.url();
+    let (tell, session) = std::sync::mpsc::channel();
+    let (log, running) = Recorder::new(move |container| {
+        tell.send(connect(container, &url)?.session()?)?;
+        Ok(())
+    })
+    .run();
+    let mut peer = waiting.begin().await;
+    peer.write(&End::default()).await;
+    log.has("session_closed", 1).await;
+    let session = session.recv().unwrap();
+    let options = SenderOptions::new().name("l");
+    session.create_sender_with("q", options).unwrap();
+    log.has("link_closed l", 1).await;
+    peer.close().await;
+    let lines = ended(&log, running).await;
+    let links: Vec<_> = lines.iter().filter(|l| l.starts_with("link")).collect();
+    assert_eq!(links, ["link_error l", "link_closed l"]);
 }

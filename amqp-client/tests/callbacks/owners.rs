@@ -237,12 +237,16 @@ async fn a_listeners_handler_that_fails_ends_the_clients_connection_and_listens_
 }
 
 /// Takes a link for itself, and hears of its message.
-struct Takes(Log);
+struct Takes(Log, Option<u32>);
 
 impl MessagingHandler for Takes {
     fn on_link_opening(&mut self, event: &amqp_client::handler::LinkOpeningEvent) -> HandlerResult {
-        event.set_prefetch(1);
-        event.set_handler(Recorder::part(self.0.clone()));
+        if let Some(deliveries) = self.1 {
+            event.set_prefetch(deliveries);
+        }
+        let mut own = Recorder::part(self.0.clone());
+        own.options.prefetch = 3;
+        event.set_handler(own);
         Ok(())
     }
 
@@ -252,11 +256,12 @@ impl MessagingHandler for Takes {
     }
 }
 
-#[tokio::test]
-async fn a_link_that_the_peer_attaches_can_have_a_handler_of_its_own() {
+/// What is called for a link that a client attaches, sends on, and closes with its connection; and how
+/// many deliveries are fetched ahead.
+async fn attached(deliveries: Option<u32>) -> (Vec<String>, u32) {
     let (tell, address) = std::sync::mpsc::channel();
     let log = Log::new();
-    let takes = Takes(log.clone());
+    let takes = Takes(log.clone(), deliveries);
     let mut container = Recorder::part(log.clone());
     container.start = Some(Box::new(move |container| {
         let access = amqp_client::listener::Access::anyone();
@@ -270,9 +275,16 @@ async fn a_link_that_the_peer_attaches_can_have_a_handler_of_its_own() {
     let client = Container::new("client").connect(&url).await.unwrap();
     let options = SenderOptions::new().name("l");
     let sender = client.create_sender_with("q", options).await.unwrap();
-    assert_eq!(sender.wait_credit().await.unwrap(), 1);
+    let credit = sender.wait_credit().await.unwrap();
     sender.send(Message::from("hello")).await.unwrap();
     client.close().await.unwrap();
-    let lines = stop(&log, running).await;
-    assert_eq!(lines, ["start", "link_opened l", "message hello", "stop"]);
+    (stop(&log, running).await, credit)
+}
+
+#[tokio::test]
+async fn a_link_that_the_peer_attaches_can_have_a_handler_of_its_own() {
+    for (says, credit) in [(None, 3), (Some(1), 1)] {
+        let called = ["start", "link_opened l", "message hello", "stop"].map(str::to_owned);
+        assert_eq!(attached(says).await, (called.to_vec(), credit));
+    }
 }
