@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use amqp_client::listener::Access;
+use amqp_client::listener::{Access, Link};
+use amqp_client::sasl::Users;
 use amqp_client::transport::Proxy;
 use amqp_client::{
-    Connection, ConnectionOptions, Container, Deadlines, Error, ErrorKind, ErrorScope,
+    Connection, ConnectionOptions, Container, Deadlines, Error, ErrorKind, ErrorScope, Message,
     ReceiverOptions, SessionOptions,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -265,4 +267,174 @@ async fn a_host_that_does_not_take_the_connection_is_left() {
         "connect",
     )
     .await;
+}
+
+/// Where a side goes silent: before a protocol header, or before the first frame with such a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    SaslHeader,
+    AmqpHeader,
+    Frame(u8),
+    Nothing,
+}
+
+/// Hands on what comes, frame by frame, up to the silence; answers when that was.
+async fn forward(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    silence: Before,
+) -> Option<tokio::time::Instant> {
+    let mut silent = None;
+    let mut head = [0; 8];
+    while from.read_exact(&mut head).await.is_ok() {
+        let mut all = head.to_vec();
+        let next = match &head {
+            b"AMQP\x03\x01\0\0" => Before::SaslHeader,
+            b"AMQP\0\x01\0\0" => Before::AmqpHeader,
+            _ => {
+                let size = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+                all.resize(size as usize, 0);
+                from.read_exact(&mut all[8..]).await.expect("a whole frame");
+                // 0x00 0x53, then which performative; nothing in an empty frame.
+                Before::Frame(all.get(10).copied().unwrap_or_default())
+            }
+        };
+        if next == silence {
+            silent.get_or_insert_with(tokio::time::Instant::now);
+        }
+        if silent.is_none() && to.write_all(&all).await.is_err() {
+            break;
+        }
+    }
+    if silent.is_none() {
+        let _ = to.shutdown().await;
+    }
+    silent
+}
+
+/// Everything that is answered in the life of a connection.
+async fn life(client: Result<Connection, Error>) -> Result<(), Error> {
+    let client = client?;
+    let session = client.create_session(SessionOptions::new()).await?;
+    let sender = session.create_sender("q").await?;
+    sender.send(Message::from("hello")).await?;
+    sender.detach().await?;
+    session.end().await?;
+    client.close().await
+}
+
+/// A listener that does what it is asked for, until the connection is over.
+async fn serve(listener: Result<Connection, Error>) -> Result<(), Error> {
+    let listener = listener?;
+    while let Ok(link) = listener.next_link().await {
+        let Link::Receiver(receiver) = link.accept() else {
+            panic!("the peer sends")
+        };
+        tokio::spawn(async move {
+            while let Ok(delivery) = receiver.recv().await {
+                delivery.accept();
+            }
+        });
+    }
+    listener.closed().await
+}
+
+/// One connection of which one side hears no more from some point on: what client and listener make
+/// of it, and how long after.
+async fn with_silence(
+    of_listener: Before,
+    of_client: Before,
+) -> [(Result<(), Error>, Duration); 2] {
+    let (ours, near) = tokio::io::duplex(64 * 1024);
+    let (far, theirs) = tokio::io::duplex(64 * 1024);
+    let (near, far) = (tokio::io::split(near), tokio::io::split(far));
+    let forth = tokio::spawn(forward(near.0, far.1, of_client));
+    let back = tokio::spawn(forward(far.0, near.1, of_listener));
+    let options = ConnectionOptions::new().idle_time_out(None);
+    let listener = Container::with_options("listener", options.clone());
+    let client = Container::new("client");
+    let access = Access::users(Users::new().user("u", "p"));
+    let sides = async {
+        let ours = async {
+            let ended = life(
+                client
+                    .connect_stream(ours, options.credentials("u", "p"))
+                    .await,
+            );
+            (ended.await, tokio::time::Instant::now())
+        };
+        let theirs = async {
+            let ended = serve(listener.accept_stream(theirs, &access).await);
+            (ended.await, tokio::time::Instant::now())
+        };
+        tokio::join!(ours, theirs)
+    };
+    let (ours, theirs) = sides.await;
+    let ends = (forth.await.expect("it ends"), back.await.expect("it ends"));
+    let silent = ends.0.or(ends.1).expect("it came to that point");
+    [ours, theirs].map(|(ended, at)| (ended, at.duration_since(silent)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_may_go_silent_at_every_point_and_the_error_says_at_which() {
+    let limits = Deadlines::default();
+    let (connection, session) = (ErrorScope::Connection, ErrorScope::Session);
+    for (before, point, scope, limit) in [
+        (Before::SaslHeader, "sasl", connection, limits.sasl),
+        // mechanisms, challenge, outcome
+        (Before::Frame(0x40), "sasl", connection, limits.sasl),
+        (Before::Frame(0x42), "sasl", connection, limits.sasl),
+        (Before::Frame(0x44), "sasl", connection, limits.sasl),
+        (Before::AmqpHeader, "open", connection, limits.open),
+        (Before::Frame(0x10), "open", connection, limits.open),
+        (Before::Frame(0x11), "begin", session, limits.begin),
+        (
+            Before::Frame(0x12),
+            "attach",
+            ErrorScope::Link,
+            limits.attach,
+        ),
+        (
+            Before::Frame(0x13),
+            "waits for credit",
+            ErrorScope::Delivery,
+            limits.send,
+        ),
+        (
+            Before::Frame(0x15),
+            "waits for the outcome",
+            ErrorScope::Delivery,
+            limits.send,
+        ),
+        (
+            Before::Frame(0x16),
+            "detach",
+            ErrorScope::Link,
+            limits.detach,
+        ),
+        (Before::Frame(0x17), "end", session, limits.end),
+        (Before::Frame(0x18), "close", connection, limits.close),
+    ] {
+        let [(ended, after), _] = with_silence(before, Before::Nothing).await;
+        is_late(&ended.expect_err("the peer is silent"), point, scope);
+        assert_eq!(after.as_secs(), limit.as_secs(), "{before:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_may_go_silent_at_every_point_of_the_start_and_the_error_says_at_which() {
+    let limits = Deadlines::default();
+    for (before, point, limit) in [
+        (Before::SaslHeader, "sasl", limits.sasl),
+        // init, response
+        (Before::Frame(0x41), "sasl", limits.sasl),
+        (Before::Frame(0x43), "sasl", limits.sasl),
+        (Before::AmqpHeader, "open", limits.open),
+        (Before::Frame(0x10), "open", limits.open),
+    ] {
+        let [_, (ended, after)] = with_silence(Before::Nothing, before).await;
+        let error = ended.expect_err("the client is silent");
+        is_late(&error, point, ErrorScope::Connection);
+        assert_eq!(after.as_secs(), limit.as_secs(), "{before:?}");
+    }
 }

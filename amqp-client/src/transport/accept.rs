@@ -97,6 +97,15 @@ impl ListenOptions {
         deadlines: &Deadlines,
     ) -> Result<(BoxedStream, Security), Error> {
         let (stream, security) = accepted.prepared(self.keep_alive)?;
+        self.over(stream, security, deadlines).await
+    }
+
+    async fn over(
+        &self,
+        stream: BoxedStream,
+        security: Security,
+        deadlines: &Deadlines,
+    ) -> Result<(BoxedStream, Security), Error> {
         if !self.has_tls() && !self.websocket {
             return Ok((stream, security));
         }
@@ -194,4 +203,89 @@ async fn peek(stream: &mut BoxedStream) -> Result<BytesMut, Error> {
         }
     }
     Ok(first)
+}
+
+#[cfg(all(
+    test,
+    feature = "websocket",
+    any(feature = "ring", feature = "aws-lc-rs")
+))]
+mod tests {
+    use tokio::io::DuplexStream;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::transport::{TlsAccept, TlsOptions};
+
+    /// A listener's TLS, and the certificate that it shows.
+    fn tls() -> (TlsAccept, String) {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]);
+        let made = made.expect("a certificate");
+        let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        (TlsAccept::pem(chain.as_bytes(), key.as_bytes()), chain)
+    }
+
+    /// What a listener says of a client that goes silent, after how many seconds.
+    async fn silence(
+        options: &ListenOptions,
+        client: impl AsyncFnOnce(DuplexStream),
+    ) -> (String, u64) {
+        let (ours, theirs) = tokio::io::duplex(16 * 1024);
+        let (begun, deadlines) = (Instant::now(), Deadlines::default());
+        let accepted = options.over(Box::new(theirs), Security::default(), &deadlines);
+        let (accepted, ()) = tokio::join!(accepted, client(ours));
+        let error = accepted.err().expect("the client is silent");
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+        (error.to_string(), begun.elapsed().as_secs())
+    }
+
+    /// Waits until the listener is gone.
+    async fn mute(mut client: impl AsyncReadExt + Unpin) {
+        let _ = client.read_to_end(&mut Vec::new()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_goes_silent_is_left_and_the_error_says_where() {
+        let (tls, certificate) = tls();
+        let secure = ListenOptions::new().tls(tls.clone());
+        let web = ListenOptions::new().websocket();
+        for (options, said, point) in [
+            (&secure, &b""[..], FIRST),
+            (&secure, b"AMQP\x02", FIRST),
+            (&secure, TLS_HEADER, "tls"),
+            (&secure, b"\x16", "tls"),
+            (&secure, b"\x16\x03\x01\x01\x00\x01", "tls"),
+            (&web, b"", FIRST),
+            (&web, b"GE", FIRST),
+            (
+                &web,
+                b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n",
+                "websocket",
+            ),
+        ] {
+            let (error, seconds) = silence(options, async |mut client| {
+                client.write_all(said).await.expect("written");
+                mute(client).await;
+            })
+            .await;
+            assert!(error.ends_with(point), "{}: {error}", said.escape_ascii());
+            assert_eq!(seconds, 10, "{error}");
+        }
+        // Inside the layer there is a choice once more.
+        let both = ListenOptions::new().tls(tls).websocket();
+        let trusted = TlsOptions::new().ca_pem(certificate.as_bytes());
+        for (said, point) in [(&b""[..], FIRST), (b"GET /", "websocket")] {
+            let (error, seconds) = silence(&both, async |client| {
+                let secured = trusted.connect(Box::new(client), "localhost", false).await;
+                let (mut client, _) = secured.ok().expect("TLS");
+                client.write_all(said).await.expect("written");
+                client.flush().await.expect("written");
+                mute(client).await;
+            })
+            .await;
+            assert!(error.ends_with(point), "{}: {error}", said.escape_ascii());
+            assert_eq!(seconds, 10, "{error}");
+        }
+    }
 }
