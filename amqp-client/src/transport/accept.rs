@@ -278,7 +278,7 @@ mod tests {
         for (said, point) in [(&b""[..], FIRST), (b"GET /", "websocket")] {
             let (error, seconds) = silence(&both, async |client| {
                 let secured = trusted.connect(Box::new(client), "localhost", false).await;
-                let (mut client, _) = secured.ok().expect("TLS");
+                let (mut client, _) = secured.expect("TLS");
                 client.write_all(said).await.expect("written");
                 client.flush().await.expect("written");
                 mute(client).await;
