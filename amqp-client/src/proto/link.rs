@@ -251,10 +251,8 @@ impl Link {
 
     fn base(attach: &Attach, role: Role, config: &LinkConfig) -> Self {
         // What a receiver says of it means nothing. [LNK-13]
-        let initial = match attach.role {
-            Role::Sender => attach.initial_delivery_count,
-            Role::Receiver => None,
-        };
+        let initial = attach.initial_delivery_count;
+        let initial = initial.filter(|_| attach.role == Role::Sender);
         let end = match role {
             Role::Sender => End::Sender(SenderEnd {
                 credit: SenderCredit::new(initial.map_or(0, |SequenceNo(n)| n)),

@@ -1,23 +1,22 @@
 //! The frames of a session that come in.
 //!
 //! Decides whether a frame is legal where it arrives and what it changes. Nothing is written here:
-//! what is owed is marked. Transfers are left to `transfer_in`. Sections 2.5.6, 2.6, 2.7.3 to 2.7.8.
+//! what is owed is marked. Transfers are left to `transfer_in`, detaches and ends to `detach_in`. Sections
+//! 2.5.6, 2.6, 2.7.3, 2.7.4, 2.7.6.
 
 use std::collections::VecDeque;
 
 use amqp_types::messaging::{DeliveryState, Modified, Rejected};
-use amqp_types::transport::{
-    Attach, Detach, Disposition, End as EndFrame, Error, ErrorCondition, Flow, Role, SequenceNo,
-};
+use amqp_types::transport::{Attach, Disposition, Error, ErrorCondition, Flow, Role, SequenceNo};
 
 use amqp_types::{Described, Value};
 
 use super::super::event::Event;
 use super::super::fragment::Fragment;
-use super::super::link::{End, Link, Local, Remote, opposite};
+use super::super::link::{End, Link, Local, opposite};
 use super::super::resume::is_terminal;
 use super::super::violation::{Scope, Violation};
-use super::{RemoteSession, Session};
+use super::Session;
 
 /// How many octets of states one disposition may hand out; beyond that they lose their details.
 const MAX_STATES: usize = 1024 * 1024;
@@ -380,100 +379,6 @@ impl Session {
                 }
             }
         }
-    }
-
-    /// The partner detaches. The answer says closed exactly when the partner did. [LNK-19] [LNK-20] [LNK-21]
-    pub(crate) fn on_detach(
-        &mut self,
-        detach: Detach,
-        events: &mut Events,
-    ) -> Result<(), Violation> {
-        let handle = detach.handle.0;
-        let key = self
-            .link_by_input(handle)
-            .ok_or_else(|| unattached(handle, "detach"))?;
-        self.inputs[handle as usize] = None;
-        let name = self.name(key);
-        let Some(link) = self.links.get_mut(key) else {
-            return Ok(());
-        };
-        link.remote = Remote::Detached {
-            closed: detach.closed,
-        };
-        link.input = None;
-        link.failed |= detach.error.is_some();
-        // One that was stolen lives on elsewhere: attaching it here would steal it back. [LNK-05]
-        let stolen = |error: &Error| error.condition == ErrorCondition::Stolen;
-        let stolen = detach.error.as_deref().is_some_and(stolen);
-        if detach.closed && !stolen && matches!(link.local, Local::Detached { closed: false }) {
-            // It crossed our detach, which kept the link: it is closed by attaching it once more
-            // and closing it. [LNK-22]
-            // The partner answers both frames; until then the handle is not free.
-            link.remote = Remote::Unattached;
-            link.attach_and_detach(true);
-            self.owe(key);
-            events.push_back(Event::LinkDetached {
-                link: name,
-                closed: true,
-                error: detach.error,
-                by_peer: false,
-            });
-            return Ok(());
-        }
-        if detach.closed
-            && let Local::DetachOwed(owed) = &mut link.local
-        {
-            // Ours has not been written yet: it closes the link, too.
-            owed.closed = true;
-        }
-        let unheard = link.unheard;
-        let by_peer = !matches!(link.local, Local::DetachOwed(_) | Local::Detached { .. });
-        let mut lost = None;
-        if let Some(receiver) = link.receiver()
-            && let Some(assembly) = receiver.assembly.take()
-        {
-            // [LNK-57]: a fragment is never delivered.
-            receiver.load.sub(assembly.load());
-            self.load.sub(assembly.load());
-            lost = Some(assembly.head.id);
-        }
-        if by_peer {
-            // Where nobody has answered the attach yet, it is answered all the same: the partner
-            // waits for both frames before its handle is free. [LNK-07] [LNK-20]
-            link.detach(detach.closed, None);
-            self.owe(key);
-        }
-        if let Some(id) = lost {
-            self.stray(id);
-        }
-        if !unheard {
-            events.push_back(Event::LinkDetached {
-                link: name,
-                closed: detach.closed,
-                error: detach.error,
-                by_peer,
-            });
-        }
-        if self.links.get(key).is_some_and(Link::is_gone) {
-            self.free_link(key);
-        }
-        Ok(())
-    }
-
-    /// The partner ends the session. [SES-07] [SES-08]
-    pub(crate) fn on_end(&mut self, end: EndFrame, events: &mut Events) {
-        // The channel is kept: a begin that has not been answered still names it. [SES-02]
-        self.remote = RemoteSession::Ended;
-        let by_peer = !matches!(
-            self.local,
-            super::LocalSession::EndOwed(_) | super::LocalSession::Ended
-        );
-        self.end(None);
-        events.push_back(Event::SessionEnded {
-            session: self.key,
-            error: end.error,
-            by_peer,
-        });
     }
 }
 

@@ -1,10 +1,11 @@
 //! One session: windows, delivery-ids, the unsettled maps and the links.
 //!
 //! Decides what a session owes and what it accepts. The application's verbs are in `links`, `send` and
-//! `receive`. The frames that come in are taken in `input` and `transfer_in`, those that go out are
-//! made in `transmit` and `transfer_out`; channels and the scope of errors are left to the connection.
-//! Section 2.5.
+//! `receive`. The frames that come in are taken in `input`, `transfer_in` and `detach_in`, those that go
+//! out are made in `transmit` and `transfer_out`; channels and the scope of errors are left to the
+//! connection. Section 2.5.
 
+mod detach_in;
 mod input;
 mod links;
 mod receive;
