@@ -16,6 +16,7 @@ mod rules_limits;
 mod rules_link;
 mod rules_sasl;
 mod rules_session;
+mod rules_streams;
 mod rules_unsettled;
 mod states;
 mod support;

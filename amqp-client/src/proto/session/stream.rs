@@ -86,16 +86,16 @@ impl Session {
             seq,
             octets,
         });
-        let aborted = head.aborted;
+        let (aborted, settled) = (head.aborted, message.settled);
         if over {
             sender.streams.remove(&seq);
         } else {
             sender.progress = Some(progress);
         }
         self.count_frame(cx);
-        if aborted {
-            // [LNK-55]: an aborted delivery is settled on both sides.
-            self.sent.remove(delivery_id);
+        if aborted && (settled || self.sent.remove(delivery_id).is_some()) {
+            // [LNK-55]: an aborted delivery is settled on both sides. Of one that was settled before,
+            // while it was being written, the outcome is known. [OUT-06]
             cx.events.push_back(Event::Settled {
                 link: name,
                 seq,
@@ -141,7 +141,9 @@ impl Session {
         let id = assembly.head.id;
         let is_first = assembly.head.frames == 0;
         if aborted {
-            let fresh = is_first || self.release(id).is_none_or(|held| held.local.is_none());
+            // With one that came settled, or was settled before its end, the application is done already
+            // or will say so. [LNK-30]
+            let fresh = is_first || self.release(id).is_some_and(|held| held.local.is_none());
             if !is_first {
                 let end = Some(StreamEnd::Aborted);
                 events.push_back(Event::Part {

@@ -25,7 +25,8 @@ use amqp_client::types::{Encode, Message, Symbol};
 use bytes::{Bytes, BytesMut};
 
 use app::App;
-use frames::{AMQP, Item, frame};
+pub(crate) use frames::Item;
+use frames::{AMQP, frame};
 pub(crate) use octets::{hex, script};
 
 /// The engine, the application behind it, and what it has written.
