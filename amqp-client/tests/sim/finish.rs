@@ -1,36 +1,77 @@
-//! How a run ends: in good order, cut in the middle, or in silence.
+//! How a connection ends: in good order, cut in the middle, or given up for silence.
 //!
-//! Decides what has to be true then: nothing accepted was lost, nothing leaked. Sections 2.4.3, 2.4.5.
+//! Decides what has to be true then: nothing accepted was lost, nothing leaked, and each message has
+//! come to one end. Sections 2.4.3, 2.4.5.
 
 use std::time::Duration;
 
-use crate::model::{Link, injected};
+use amqp_client::proto::StreamEnd;
+
+use crate::attach::is_suspended;
+use crate::message::{Fate, Holds, injected};
+use crate::model::Link;
 use crate::world::World;
 
+/// How many connections a run may have.
+const LIVES: usize = 4;
+
 impl World {
-    pub(crate) fn finish(&mut self) {
-        match self.rng.below(10) {
-            0 => self.cut(),
-            1 => self.close_at_once(),
+    /// Ends the connection. Answers whether there is to be another one.
+    pub(crate) fn finish(&mut self) -> bool {
+        if self.may_close {
+            self.say_goodbye(100);
+            return self.lose();
+        }
+        let kind = self.rng.below(match self.lives {
+            0 => 5,
+            _ => 10,
+        });
+        match kind {
+            0 => {
+                self.cut();
+                self.lose()
+            }
+            1 => {
+                self.close_at_once();
+                self.lose()
+            }
             _ => {
                 self.come_to_rest();
                 self.check_rest();
                 self.close_everything();
+                false
             }
         }
     }
 
-    /// The wire breaks: no panic, and whatever is asked afterwards changes nothing.
+    /// The wire breaks: some of what is on its way still arrives, and each end notices when it does.
+    /// No panic, and whatever is asked afterwards changes nothing.
     fn cut(&mut self) {
+        self.note(|| "the wire is cut".to_owned(), 22);
+        for from in 0..2 {
+            for _ in 0..self.rng.below(6) {
+                self.deliver(from, false);
+            }
+        }
+        self.check_counts();
         self.may_close = true;
-        for at in 0..2 {
+        self.is_cut = true;
+        let mut order = [0, 1];
+        order.rotate_left(self.rng.below(2));
+        for at in order {
+            self.wire[at].cut();
+            for _ in 0..self.rng.below(20) {
+                self.step();
+            }
+        }
+        for at in order {
             let engine = &mut self.ends[at].engine;
             engine.handle_eof();
             assert!(engine.is_finished());
             self.events(at);
-        }
-        for _ in 0..50 {
-            self.step();
+            for _ in 0..self.rng.below(20) {
+                self.step();
+            }
         }
     }
 
@@ -44,14 +85,41 @@ impl World {
                 self.ends[at].engine.close(error);
             }
         }
-        for _ in 0..100 {
+        self.note(|| format!("{closers:02b} close"), 23);
+        self.say_goodbye(100);
+    }
+
+    /// Somebody has begun to close: whatever goes on meanwhile, both are soon done.
+    fn say_goodbye(&mut self, steps: usize) {
+        for _ in 0..steps {
             self.step();
         }
         self.settle_wire();
+        for at in 0..2 {
+            // One that gave up before AMQP was spoken just hangs up.
+            if self.silenced && !self.ends[at].opened && self.ends[at].engine.is_finished() {
+                self.ends[1 - at].engine.handle_eof();
+            }
+        }
         for end in &self.ends {
             assert!(end.engine.is_finished(), "the goodbyes are said");
-            assert!(end.closed);
+            assert!(end.closed || self.silenced);
         }
+    }
+
+    /// Nothing is left of the connection. Answers whether there is to be another one.
+    fn lose(&mut self) -> bool {
+        self.lose_connection();
+        self.links.iter().for_each(Link::check_lost);
+        let goes_on = self.lives + 1 < LIVES && self.rng.chance(70);
+        if goes_on {
+            self.connect_again();
+            for link in &mut self.links {
+                link.owner = self.rng.below(2);
+                link.turning = false;
+            }
+        }
+        goes_on
     }
 
     /// Octets move until there are none.
@@ -74,6 +142,7 @@ impl World {
 
     /// The applications stop asking for more, and do everything that is left to do.
     fn come_to_rest(&mut self) {
+        self.note(|| "it comes to rest".to_owned(), 24);
         for round in 0.. {
             assert!(round < 10_000, "there is no end to it");
             let mut busy = self.settle_wire();
@@ -84,6 +153,10 @@ impl World {
                 }
             }
             for number in 0..self.links.len() {
+                busy |= self.bring_back(number);
+                while self.go_on(number, Some(StreamEnd::Complete)) {
+                    busy = true;
+                }
                 busy |= self.take_from(number, usize::MAX);
                 busy |= self.settle_on(number, 50);
                 self.help(number);
@@ -95,6 +168,24 @@ impl World {
         }
     }
 
+    /// Attaches a link again that is neither attached nor over.
+    fn bring_back(&mut self, number: usize) -> bool {
+        let link = &mut self.links[number];
+        if !is_suspended(link) {
+            return false;
+        }
+        if link.sides.iter().all(|side| side.key.is_none()) {
+            // Nobody is about to: the one that may begin sessions does.
+            link.owner = usize::from(self.quotas[0] == 0);
+        }
+        let owner = link.owner;
+        if self.ends[owner].sessions.is_empty() {
+            self.begin(owner);
+        }
+        self.reattach(owner);
+        true
+    }
+
     /// Whatever a link needs from its applications to get rid of all that was sent.
     fn help(&mut self, number: usize) {
         let link = &self.links[number];
@@ -102,15 +193,17 @@ impl World {
         if !link.is_live() {
             return;
         }
-        if let (Some(key), true, true) = (link.keys[sender], link.manual_drain, link.drain_asked) {
+        let (by_hand, asked) = (link.manual_drain, link.drain_asked);
+        if let (Some(key), true, true) = (self.key_of(number, sender), by_hand, asked) {
             self.ends[sender].engine.drained(key);
             self.events(sender);
         }
-        let link = &self.links[number];
-        if let (Some(key), false) = (link.keys[receiver], link.draining)
-            && link.arrived < link.sent.len()
+        let link = &mut self.links[number];
+        if let (Some(key), false) = (link.sides[receiver].key, link.draining)
+            && link.wants_credit()
         {
             // Credit by hand ran out, perhaps.
+            link.auto = None;
             self.ends[receiver].engine.set_auto_credit(key, 10);
             self.events(receiver);
         }
@@ -120,26 +213,27 @@ impl World {
         for link in &self.links {
             if link.is_live() {
                 link.check_complete();
-            } else if link.keys[0].is_some() && link.keys[1].is_some() {
-                assert!(
-                    link.over[0] && link.over[1],
-                    "{} is over at one end",
-                    link.name
-                );
+            } else {
+                let over = link.sides.iter().all(|side| side.key.is_none());
+                assert!(over, "{} is over at one end", link.name);
+                assert!(!is_suspended(link), "{} is not attached again", link.name);
             }
         }
+        self.check_counts();
         let again = |link: &Link| link.again != [false; 2];
         assert!(!self.links.iter().any(again), "never closed [LNK-22]");
         for (at, end) in self.ends.iter().enumerate() {
             assert!(end.once_more.is_empty(), "never detached");
-            for session in &end.sessions {
-                assert_eq!(end.engine.unsettled(*session), (0, 0), "end {at}");
-            }
             assert_eq!(
                 end.engine.counts(),
                 (end.sessions.len(), end.links.len()),
                 "end {at}: sessions and links"
             );
+            let tally = end.engine.tally();
+            assert_eq!(tally.unsettled_sent, 0, "end {at}: {tally:?}");
+            assert_eq!(tally.unsettled_received, 0, "end {at}: {tally:?}");
+            assert_eq!(tally.queued + tally.queued_octets, 0, "end {at}: {tally:?}");
+            assert_eq!(tally.received_octets, 0, "end {at}: {tally:?}");
         }
         assert_eq!(self.ends[0].engine.counts(), self.ends[1].engine.counts());
     }
@@ -147,10 +241,12 @@ impl World {
     /// Link by link, session by session, and the connection last: nothing stays behind.
     fn close_everything(&mut self) {
         for number in 0..self.links.len() {
-            let link = &mut self.links[number];
             let at = self.rng.below(2);
-            if let (true, Some(key)) = (link.is_live(), link.keys[at]) {
+            let link = &mut self.links[number];
+            if let (true, Some(key)) = (link.is_live(), link.sides[at].key) {
                 link.ending = true;
+                link.dead = true;
+                link.sides[at].leaving = true;
                 self.ends[at].engine.detach(key, true, None);
             }
         }
@@ -176,5 +272,41 @@ impl World {
             assert_eq!(end.engine.poll_timeout(), None);
         }
         assert!(self.wire[0].is_empty() && self.wire[1].is_empty());
+    }
+}
+
+impl Link {
+    /// Whether there is something that credit would help on its way.
+    fn wants_credit(&self) -> bool {
+        self.partial
+            || self.sent.iter().any(|message| match message.settled {
+                true => message.came == 0 && message.fate == Fate::Open,
+                false => message.is_open(),
+            })
+    }
+
+    /// The connection is lost: every message has come to one end at its sender, and nothing was made up.
+    fn check_lost(&self) {
+        let name = &self.name;
+        assert!(self.inbox.is_empty() && self.coming.is_none());
+        for (seq, message) in self.sent.iter().enumerate() {
+            assert!(
+                message.came == 0 || message.reached,
+                "{name}: {seq} came and was never written"
+            );
+            match message.fate {
+                Fate::Known => assert!(
+                    message.reached && !message.decisions.is_empty(),
+                    "{name}: the outcome of {seq} is made up"
+                ),
+                Fate::Aborted => assert_eq!(message.end, Some(StreamEnd::Aborted)),
+                // Written or not, its sender still has it, or has said that it will never know.
+                Fate::Open | Fate::Unknown => {}
+            }
+            assert!(
+                message.holds == Holds::Nothing || self.resumable,
+                "{name}: {seq} is held for ever"
+            );
+        }
     }
 }

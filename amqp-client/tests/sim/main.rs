@@ -4,11 +4,19 @@
 //! runs that many (10,000 otherwise), `SIM_FROM=n` starts elsewhere. Sections 2.4 to 2.6.
 
 mod app;
+mod attach;
+mod bounds;
 mod finish;
+mod hear;
+mod life;
+mod message;
 mod model;
 mod monitor;
 mod pipe;
 mod rng;
+mod stream;
+mod tap;
+mod watch;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,12 +28,19 @@ use world::World;
 /// One run; answers a digest of all that happened.
 fn run(seed: u64, start: Instant, trace: bool) -> u64 {
     let mut world = World::new(seed, start, trace);
-    let steps = world.rng.range(50, 900);
-    for _ in 0..steps {
-        world.step();
+    loop {
+        let steps = world.rng.range(50, 900);
+        for _ in 0..steps {
+            if world.may_close {
+                // An end has given the other one up.
+                break;
+            }
+            world.step();
+        }
+        if !world.finish() {
+            return world.digest;
+        }
     }
-    world.finish();
-    world.digest
 }
 
 fn number(name: &str) -> Option<u64> {

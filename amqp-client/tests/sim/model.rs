@@ -1,187 +1,357 @@
 //! What the applications of a run know of one link: what was sent, what came, what became of it.
 //!
-//! Decides what "nothing is lost, nothing comes twice, every delivery settles once" means. Sections
-//! 2.6.12, 2.6.14, 3.4.
+//! Decides what "nothing is lost, nothing comes twice, every delivery settles once" means, through any
+//! number of attachments. Sections 2.6.12 to 2.6.14, 3.4.
 
 use std::collections::VecDeque;
 
-use amqp_client::proto::{Incoming, LinkKey, Tag};
-use amqp_client::types::Symbol;
-use amqp_client::types::messaging::{
-    Accepted, DeliveryState, Modified, Received, Rejected, Released,
-};
-use amqp_client::types::transport::{Error, ErrorCondition, ReceiverSettleMode, SenderSettleMode};
-use bytes::Bytes;
+use amqp_client::proto::{Incoming, LinkKey, StreamEnd};
+use amqp_client::types::messaging::DeliveryState;
+use amqp_client::types::transport::{ReceiverSettleMode, SenderSettleMode};
 
-use crate::rng::Rng;
+use crate::message::{Fate, Holds, Message, payload, seq_of};
+use crate::tap::Piece;
+
+/// One end of a link.
+#[derive(Debug, Default)]
+pub(crate) struct Side {
+    /// Its key, from the attach on until it is over there.
+    pub(crate) key: Option<LinkKey>,
+    /// The last key that it had.
+    pub(crate) last: Option<LinkKey>,
+    /// Which attachment that is.
+    pub(crate) attachment: u32,
+    /// Whether it has attached.
+    pub(crate) attached: bool,
+    /// Whether it has begun to end the attachment, and whether with an error.
+    pub(crate) leaving: bool,
+    pub(crate) failed: bool,
+    /// The key under which its engine may have unsettled deliveries.
+    pub(crate) kept: Option<LinkKey>,
+    /// Whether its attach told of them.
+    pub(crate) told: bool,
+}
+
+/// What waits for the receiving application.
+#[derive(Debug)]
+pub(crate) enum Item {
+    Whole {
+        seq: usize,
+        delivery: Incoming,
+    },
+    Part {
+        seq: usize,
+        octets: usize,
+        first: bool,
+        end: Option<StreamEnd>,
+    },
+}
 
 /// One link of a run, seen from both ends.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) name: String,
-    /// Which end sends.
+    /// Which end sends, and which one attaches it.
     pub(crate) sender: usize,
+    pub(crate) owner: usize,
     pub(crate) settle: SenderSettleMode,
     pub(crate) mode: ReceiverSettleMode,
+    /// Whether it outlives its attachments.
+    pub(crate) resumable: bool,
+    /// Whether its receiver is told of parts.
+    pub(crate) streaming: bool,
     pub(crate) manual_drain: bool,
-    pub(crate) keys: [Option<LinkKey>; 2],
-    /// Which ends have attached.
-    pub(crate) attached: [bool; 2],
-    /// Which ends know that the link is over.
-    pub(crate) over: [bool; 2],
+    pub(crate) sides: [Side; 2],
+    /// How often it has been attached.
+    pub(crate) attachment: u32,
+    /// Whether anybody has begun to end this attachment, or its session.
+    pub(crate) ending: bool,
+    /// Whether it is over for good, and whether the last attach was refused.
+    pub(crate) dead: bool,
+    pub(crate) refused: bool,
     /// Which ends attach it once more, only to close it: a close crossed their detach. [LNK-22]
     pub(crate) again: [bool; 2],
-    /// Whether anybody has begun to end it, or its session.
-    pub(crate) ending: bool,
     pub(crate) drain_asked: bool,
     pub(crate) draining: bool,
-    pub(crate) sent: Vec<Message>,
-    /// How many of those have had their first transfer written.
-    pub(crate) transmitted: usize,
-    /// How many have come.
-    pub(crate) arrived: usize,
-    /// What came and was not taken by the application.
-    pub(crate) inbox: VecDeque<Incoming>,
-    /// What was taken and has no outcome.
-    pub(crate) held: Vec<(usize, u32)>,
-}
+    /// Whether the attaches of this attachment left something out, and what the next one begins with.
+    pub(crate) partial: bool,
+    pub(crate) turning: bool,
+    pub(crate) fruitless: usize,
+    pub(crate) tell_from: usize,
+    /// Whether the sender's attaches tell of what is unsettled, and whether with a state of its own.
+    pub(crate) tells: bool,
+    pub(crate) marks: bool,
 
-/// One message of a link.
-#[derive(Debug)]
-pub(crate) struct Message {
-    pub(crate) len: usize,
-    pub(crate) settled: bool,
-    pub(crate) tag: Tag,
-    pub(crate) id: Option<u32>,
-    /// What the receiving application said.
-    pub(crate) outcome: Option<DeliveryState>,
-    /// Whether the sending application has been told.
-    pub(crate) confirmed: bool,
-    /// Whether the receiving end has been told that it is settled, in mode second.
-    pub(crate) released: bool,
+    pub(crate) sent: Vec<Message>,
+    /// How many first transfers the engine says that it has written.
+    pub(crate) transmitted: usize,
+    /// The last new delivery that was written, and that came, in this attachment.
+    pub(crate) last_written: Option<usize>,
+    pub(crate) last_arrived: Option<usize>,
+    /// What comes in parts just now.
+    pub(crate) coming: Option<usize>,
+    pub(crate) inbox: VecDeque<Item>,
+    /// What was taken and has no outcome.
+    pub(crate) held: Vec<usize>,
+    /// The credit that the receiver keeps granted, while that is known; deliveries that were begun and
+    /// that were finished with in this attachment.
+    pub(crate) auto: Option<u32>,
+    pub(crate) begun: usize,
+    pub(crate) finished: usize,
 }
 
 impl Link {
+    /// Whether the attachment can be used, as far as anybody knows.
     pub(crate) fn is_live(&self) -> bool {
-        !self.ending && !self.over[0] && !self.over[1]
+        let here = |side: &Side| side.key.is_none() || side.attachment == self.attachment;
+        !self.ending && !self.dead && self.sides.iter().all(here) && !self.is_suspended()
+    }
+
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.sides[self.owner].key.is_none()
     }
 
     pub(crate) fn receiver(&self) -> usize {
         1 - self.sender
     }
 
-    /// A delivery came: it has to be the next one, whole.
-    pub(crate) fn arrive(&mut self, at: usize, delivery: Incoming) {
-        let seq = self.arrived;
-        self.arrived += 1;
-        let message = self.sent.get_mut(seq);
-        let message = message.unwrap_or_else(|| panic!("{} got more than was sent", self.name));
-        assert_eq!(
-            delivery.tag, message.tag,
-            "{} out of order at {seq}",
-            self.name
-        );
-        assert_eq!(delivery.settled, message.settled, "{} settled", self.name);
-        assert_eq!(
-            delivery.payload,
-            payload(at, seq, message.len),
-            "the payload"
-        );
-        assert_eq!(delivery.message_format, seq as u32 % 3, "the format");
-        message.id = Some(delivery.id);
-        self.inbox.push_back(delivery);
+    /// The receiving side's key, if the application may settle under it.
+    pub(crate) fn may_settle(&self) -> Option<LinkKey> {
+        let side = &self.sides[self.receiver()];
+        side.key.filter(|_| !(self.resumable && side.leaving))
+    }
+
+    /// A new attachment begins.
+    pub(crate) fn begin_attachment(&mut self) {
+        self.attachment += 1;
+        self.ending = false;
+        self.refused = false;
+        self.partial = false;
+        self.turning = false;
+        self.draining = false;
+        self.drain_asked = false;
+        self.last_written = None;
+        self.last_arrived = None;
+        self.auto = None;
+        self.begun = 0;
+        self.finished = 0;
+        for message in &mut self.sent {
+            message.first = false;
+            message.written = 0;
+            message.whole = false;
+            message.counted = false;
+        }
+    }
+
+    // ---- the sending side ----------------------------------------------------------------------
+
+    /// A transfer has been written.
+    pub(crate) fn wrote(&mut self, piece: &Piece) {
+        let name = &self.name;
+        let seq = seq_of(&piece.tag);
+        let message = &mut self.sent[seq];
+        if piece.first {
+            if !piece.resumed {
+                self.begun += 1;
+                assert!(!self.partial, "{name}: {seq} is new, and not all was told");
+                assert!(
+                    self.last_written.is_none_or(|last| last < seq),
+                    "{name}: {seq} is written out of order"
+                );
+                self.last_written = Some(seq);
+                message.first = true;
+                message.counted = true;
+            }
+            message.written = 0;
+            message.open |= !piece.settled && !piece.aborted;
+            message.reached |= !piece.aborted;
+        }
+        message.written += piece.octets;
+        message.whole = !piece.more && !piece.aborted;
+        assert!(message.written <= message.len, "{name}: more than there is");
+        if piece.aborted && !piece.resumed {
+            assert_eq!(message.end, Some(StreamEnd::Aborted), "{name}: {seq}");
+        }
+        if message.whole && !piece.resumed {
+            assert_eq!(message.written, message.len, "{name}: {seq} is cut short");
+            let end = message.stream.then_some(StreamEnd::Complete);
+            assert_eq!(message.end, end, "{name}: {seq} ends by itself");
+        }
     }
 
     /// The sending application hears how a message ended.
     pub(crate) fn settled(&mut self, seq: u64, state: Option<DeliveryState>) {
+        let name = &self.name;
         let message = &mut self.sent[seq as usize];
+        assert_eq!(message.fate, Fate::Open, "{name} settles {seq} twice");
+        message.open = false;
+        if message.end == Some(StreamEnd::Aborted) && state.is_none() {
+            message.fate = Fate::Aborted;
+            return;
+        }
         assert!(!message.settled, "an outcome for a settled message");
-        assert!(!message.confirmed, "{} settles {seq} twice", self.name);
         assert!(
-            message.outcome.is_some(),
-            "{} nobody settled {seq}",
-            self.name
+            state
+                .as_ref()
+                .is_some_and(|state| message.decisions.contains(state)),
+            "{name}: nobody decided {state:?} on {seq}, but {:?}",
+            message.decisions
         );
-        assert_eq!(state, message.outcome, "{} outcome of {seq}", self.name);
-        message.confirmed = true;
+        message.fate = Fate::Known;
+    }
+
+    /// The sending application hears that nobody can tell how a message ended.
+    pub(crate) fn unknown(&mut self, seq: usize) {
+        let receiver = self.receiver();
+        let message = &mut self.sent[seq];
+        let told = self.sides[receiver].told && self.tells;
+        assert!(!told, "{}: {seq} could be known", self.name);
+        assert!(message.is_open() && message.reached);
+        message.fate = Fate::Unknown;
+    }
+
+    /// Whatever the receiver had said when the attachment ended has come.
+    pub(crate) fn check_told(&self) {
+        for (seq, message) in self.sent.iter().enumerate() {
+            let lost = message.is_in_doubt() && message.told && !message.excused;
+            assert!(!lost, "{}: the outcome of {seq} is lost", self.name);
+        }
+    }
+
+    // ---- the receiving side --------------------------------------------------------------------
+
+    /// A delivery begins to come: it has to be the next one of those that were written.
+    pub(crate) fn next(&mut self, seq: usize, settled: bool, format: u32) {
+        let name = &self.name;
+        let from = self.last_arrived.map_or(0, |last| last + 1);
+        assert!(seq >= from, "{name}: {seq} is out of order");
+        let missing = (from..seq).find(|seq| self.sent[*seq].first);
+        assert_eq!(missing, None, "{name}: missing before {seq}");
+        self.last_arrived = Some(seq);
+        let message = &mut self.sent[seq];
+        assert!(message.first, "{name}: {seq} comes and was not written");
+        assert_eq!(
+            message.holds,
+            Holds::Nothing,
+            "{name}: {seq} comes while it is held"
+        );
+        assert!(
+            message.came == 0 || message.may_repeat,
+            "{name}: {seq} comes twice"
+        );
+        assert_ne!(message.fate, Fate::Unknown, "{name}: {seq} comes after all");
+        assert_eq!(settled, message.settled, "{name}: {seq} settled");
+        assert_eq!(format, seq as u32 % 3, "the format");
+        message.may_repeat = false;
+        message.came += 1;
+        message.parts = 0;
+    }
+
+    /// A delivery came whole.
+    pub(crate) fn arrive(&mut self, number: usize, delivery: Incoming) {
+        let seq = seq_of(&delivery.tag);
+        self.next(seq, delivery.settled, delivery.message_format);
+        let name = &self.name;
+        let message = &mut self.sent[seq];
+        assert!(message.whole, "{name}: {seq} comes before it ends");
+        assert_eq!(message.tag, delivery.tag, "{name}: the tag of {seq}");
+        assert_eq!(
+            delivery.payload,
+            payload(number, seq, message.len),
+            "{name}: the payload of {seq}"
+        );
+        message.id = Some(delivery.id);
+        message.holds = Holds::Inbox;
+        message.held = !delivery.settled;
+        self.inbox.push_back(Item::Whole { seq, delivery });
+    }
+
+    /// A delivery was given up.
+    pub(crate) fn aborted(&mut self) {
+        let from = self.last_arrived.map_or(0, |last| last + 1);
+        let next = (from..self.sent.len()).find(|seq| self.sent[*seq].first);
+        let seq = next.unwrap_or_else(|| panic!("{}: nothing to be aborted", self.name));
+        let message = &mut self.sent[seq];
+        assert_eq!(
+            message.end,
+            Some(StreamEnd::Aborted),
+            "{seq} is not given up"
+        );
+        message.counted = false;
+        self.last_arrived = Some(seq);
+        self.finished += 1;
+    }
+
+    /// The receiving application is done with a delivery, for the first time.
+    pub(crate) fn finish(&mut self, seq: usize) {
+        if std::mem::take(&mut self.sent[seq].counted) {
+            self.finished += 1;
+        }
     }
 
     /// The receiving end hears that the sender has settled.
     pub(crate) fn released(&mut self, id: u32) {
         let name = &self.name;
-        let found = self.sent.iter_mut().rev().find(|m| m.id == Some(id));
-        let message = found.unwrap_or_else(|| panic!("{name}: {id} was never received"));
+        let held = |m: &&mut Message| m.id == Some(id) && m.holds != Holds::Nothing;
+        let found = self.sent.iter_mut().rev().find(held);
+        let message = found.unwrap_or_else(|| panic!("{name}: {id} is not held"));
         assert_eq!(
             self.mode,
             ReceiverSettleMode::Second,
-            "the sender settles first"
+            "{name}: the sender settles first"
         );
-        assert!(
-            message.outcome.is_some(),
-            "settled before there was an outcome"
+        assert_eq!(
+            message.holds,
+            Holds::Decided,
+            "{name}: settled before there was an outcome"
         );
-        assert!(!message.released, "the sender settles twice");
-        message.released = true;
+        assert_eq!(message.fate, Fate::Known, "{name}: settled and not known");
+        message.holds = Holds::Nothing;
+        message.held = false;
     }
+
+    /// The application decides on a delivery.
+    pub(crate) fn decide(&mut self, seq: usize, state: DeliveryState, told: bool) {
+        let message = &mut self.sent[seq];
+        assert!(
+            message.decisions.is_empty() || message.excused,
+            "{}: {seq} is decided twice",
+            self.name
+        );
+        message.excused = false;
+        message.told = told;
+        if told || self.resumable {
+            message.decisions.push(state);
+        }
+        message.holds = match told && self.mode == ReceiverSettleMode::First {
+            true => Holds::Nothing,
+            false => Holds::Decided,
+        };
+        if message.holds == Holds::Nothing {
+            message.held = false;
+        }
+    }
+
+    // ---- at rest -------------------------------------------------------------------------------
 
     /// Everything that was sent has come, and all of it is settled at both ends.
     pub(crate) fn check_complete(&self) {
         let name = &self.name;
-        assert_eq!(self.arrived, self.sent.len(), "{name}: not everything came");
-        assert_eq!(
-            self.transmitted,
-            self.sent.len(),
-            "{name}: not all was written"
-        );
         assert!(self.inbox.is_empty() && self.held.is_empty());
         assert!(!self.draining, "{name}: a drain never ended");
+        assert!(!self.partial, "{name}: never sorted out");
         for (seq, message) in self.sent.iter().enumerate() {
-            assert!(
-                message.settled || message.confirmed,
-                "{name}: {seq} is open"
-            );
-            let second = self.mode == ReceiverSettleMode::Second && !message.settled;
-            assert_eq!(message.released, second, "{name}: {seq} at the receiver");
+            assert_eq!(message.holds, Holds::Nothing, "{name}: {seq} is held");
+            if message.settled && message.fate != Fate::Aborted {
+                // What was sent settled may have been lost with an attachment. [LNK-49]
+                assert!(self.attachment > 1 || message.came == 1, "{name}: {seq}");
+                continue;
+            }
+            assert_ne!(message.fate, Fate::Open, "{name}: {seq} is open");
+        }
+        if self.attachment == 1 {
+            let sent = self.sent.len();
+            assert_eq!(self.transmitted, sent, "{name}: not all was written");
         }
     }
-}
-
-/// The octets of a message: no two messages have the same.
-pub(crate) fn payload(link: usize, seq: usize, len: usize) -> Bytes {
-    let start = link.wrapping_mul(31).wrapping_add(seq.wrapping_mul(7));
-    (0..len)
-        .map(|at| start.wrapping_add(at.wrapping_mul(5)) as u8)
-        .collect()
-}
-
-/// Any outcome, with fields.
-pub(crate) fn outcome(rng: &mut Rng) -> DeliveryState {
-    match rng.below(8) {
-        0 => {
-            let error = rng.chance(50).then(injected);
-            Rejected { error }.into()
-        }
-        1 => Released::default().into(),
-        2 => {
-            let delivery_failed = Some(true);
-            let modified = Modified {
-                delivery_failed,
-                ..Modified::default()
-            };
-            modified.into()
-        }
-        _ => Accepted::default().into(),
-    }
-}
-
-/// A state that is no outcome. [OUT-01]
-pub(crate) fn progress(rng: &mut Rng) -> DeliveryState {
-    Received::new(0, rng.below(100) as u64).into()
-}
-
-/// The error that applications of the simulation make; any other is a fault.
-pub(crate) fn injected() -> Box<Error> {
-    Box::new(Error::new(ErrorCondition::Other(Symbol::from_static(
-        "sim:injected",
-    ))))
 }

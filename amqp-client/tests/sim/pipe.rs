@@ -57,6 +57,11 @@ impl Pipe {
         Some(self.octets.split_to(piece).freeze())
     }
 
+    /// Nothing of what is on its way ever arrives.
+    pub(crate) fn cut(&mut self) {
+        self.octets.clear();
+    }
+
     /// Everything at once, whatever the wire is like.
     pub(crate) fn flush(&mut self) -> Bytes {
         self.octets.split().freeze()
