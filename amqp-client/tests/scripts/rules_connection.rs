@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use amqp_client::proto::{Connection, Event, LinkConfig, SessionConfig};
 use amqp_client::types::transport::{
-    Close, Error, ErrorCondition, Fields, Milliseconds, Open, Role,
+    Close, End, Error, ErrorCondition, Fields, Milliseconds, Open, Role,
 };
 use amqp_client::types::{Symbol, Value};
 use bytes::BytesMut;
@@ -188,11 +188,8 @@ fn no_channel_above_the_partners_channel_max_is_used() {
     assert!(peer.engine.begin(SessionConfig::default()).is_none());
     // What was begun before the limit was known, and lies above it, is over.
     let mut peer = Peer::client(config(), None);
-    for _ in 0..2 {
-        peer.engine
-            .begin(SessionConfig::default())
-            .expect("a channel");
-    }
+    let mut begun = || peer.engine.begin(SessionConfig::default());
+    let (first, _) = (begun().expect("a channel"), begun().expect("a channel"));
     peer.turn();
     peer.header(AMQP);
     peer.open();
@@ -204,6 +201,21 @@ fn no_channel_above_the_partners_channel_max_is_used() {
     peer.send(0, open);
     peer.quiet();
     assert_eq!(peer.engine.counts().0, 1);
+    // The one channel that there is can be had again and again.
+    let mut session = first;
+    for _ in 0..3 {
+        let mut answer = begin(0);
+        answer.remote_channel = Some(0);
+        peer.send(0, answer);
+        peer.engine.end(session, None);
+        peer.turn();
+        peer.end();
+        peer.send(0, End::default());
+        let next = peer.engine.begin(SessionConfig::default());
+        session = next.expect("a channel");
+        peer.turn();
+        assert_eq!(peer.begin().0, 0);
+    }
 }
 
 #[test]

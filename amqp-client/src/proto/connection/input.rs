@@ -305,6 +305,8 @@ impl Connection {
                 });
             }
         }
+        // Channels that there are not are not looked at when the next one is chosen. [CON-15]
+        self.outputs.truncate(usize::from(maximum) + 1);
         if self.side == Side::Listener {
             if refused {
                 self.local = Local::OpenOwed;
