@@ -146,8 +146,18 @@ pub(crate) struct Sent {
 pub(crate) struct Held {
     pub(crate) link: Key,
     pub(crate) tag: Tag,
+    /// Whether it counts against the link's credit until the application is done with it; one that was
+    /// resumed does not.
+    pub(crate) counts: bool,
     /// The state that was reported without settling, in settle mode second.
     pub(crate) local: Option<Option<DeliveryState>>,
+}
+
+impl Held {
+    /// Whether the application is not done with it, as far as credit is concerned.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.counts && self.local.is_none()
+    }
 }
 
 /// A delivery that came in whole.

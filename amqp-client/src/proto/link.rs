@@ -168,11 +168,18 @@ pub(crate) struct SenderEnd {
     pub(crate) nothing_more: bool,
     /// Whether the last flow that asked to drain has been answered.
     pub(crate) drain_answered: bool,
-    /// What waits for the partner's attach to say what becomes of it, and whether it is sent again
-    /// when the partner does not say.
-    pub(crate) resume: Option<(Vec<Unsettled>, bool)>,
+    /// What waits for the partner's attach to say what becomes of it.
+    pub(crate) resume: Option<FormerDeliveries>,
     /// Whether the link stands in the session's list of links with something to send.
     pub(crate) ready: bool,
+}
+
+/// A sender's deliveries of an earlier attachment: [`Resume::Sender`].
+#[derive(Debug)]
+pub(crate) struct FormerDeliveries {
+    pub(crate) unsettled: Vec<Unsettled>,
+    pub(crate) resend: bool,
+    pub(crate) tell: bool,
 }
 
 impl SenderEnd {
@@ -363,10 +370,16 @@ impl Link {
             (
                 End::Sender(sender),
                 Some(Resume::Sender {
-                    unsettled, resend, ..
+                    unsettled,
+                    resend,
+                    tell,
                 }),
             ) => {
-                sender.resume = Some((unsettled, resend));
+                sender.resume = Some(FormerDeliveries {
+                    unsettled,
+                    resend,
+                    tell,
+                });
             }
             (End::Receiver(receiver), Some(Resume::Receiver(outstanding))) => {
                 receiver.resume = outstanding.into_iter().map(|o| (o.tag, o.state)).collect();

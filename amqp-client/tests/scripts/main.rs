@@ -14,6 +14,7 @@ mod rules_delivery;
 mod rules_driver;
 mod rules_limits;
 mod rules_link;
+mod rules_reattach;
 mod rules_sasl;
 mod rules_session;
 mod rules_streams;

@@ -103,7 +103,10 @@ impl Session {
                     self.owe(key);
                 }
             }
-            self.reconcile(key, events);
+            if !self.links.get(key).is_some_and(|link| link.refused) {
+                // A refusal says nothing of deliveries: they stay as they were.
+                self.reconcile(key, events);
+            }
             self.consumed(key, 0);
             self.make_ready(key);
             events.push_back(Event::LinkAttached { link: name, attach });
@@ -360,7 +363,7 @@ impl Session {
                         // The sender decided by itself and waits for us to confirm. [LNK-51]
                         owed.push(id, true, copy());
                     }
-                    if held.local.is_none() {
+                    if held.is_unfinished() {
                         done.push(held.link);
                     }
                     events.push_back(Event::DeliverySettled {

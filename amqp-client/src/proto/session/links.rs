@@ -11,6 +11,7 @@ use amqp_types::transport::{Attach, Error, ErrorCondition, Handle, Role, Sequenc
 use super::super::arena::Key;
 use super::super::event::{Event, LinkKey};
 use super::super::link::{End, Link, LinkConfig, Local, Remote, opposite};
+use super::receive::widen;
 use super::resume::{fit_unsettled, tell_unsettled};
 use super::{Former, Session};
 
@@ -162,12 +163,20 @@ impl Session {
                 self.load.sub(receiver.load);
                 self.judge_window();
             }
+            // It may be attached again already, and only have waited for this. [LNK-01]
+            let waits = |(_, next): &(Key, &Link)| next.after == Some(key);
+            let next = self.links.iter().find(waits);
+            let next = next.map(|(key, next)| (key, next.resumes()));
+            self.woken |= next.is_some();
             if link.outlives() && self.has_deliveries(key) {
                 self.detached.push(Former {
                     key,
                     role: link.role(),
                     name: link.name,
                 });
+                if let Some((next, resumes)) = next {
+                    self.take_former(next, resumes);
+                }
             } else {
                 self.forget_deliveries(key);
             }
@@ -180,7 +189,9 @@ impl Session {
     }
 
     pub(super) fn forget_deliveries(&mut self, key: Key) {
-        self.sent.extract(|_, sent| sent.link == key);
+        for (id, _) in self.sent.extract(|_, sent| sent.link == key) {
+            widen(&mut self.sent_astray, id);
+        }
         for (id, _) in self.held.extract(|_, held| held.link == key) {
             self.stray(id);
         }
@@ -191,6 +202,9 @@ impl Session {
         if let Some(at) = self.detached.iter().position(|former| former.key == key) {
             self.detached.swap_remove(at);
             self.forget_deliveries(key);
+        } else if let Some(link) = self.links.get_mut(key) {
+            // Its own detach is still owed.
+            link.keep = false;
         }
     }
 
@@ -247,6 +261,10 @@ impl Session {
 
     /// Gives up a link that the partner attaches anew elsewhere. [LNK-05]
     pub(crate) fn steal(&mut self, attach: &Attach, events: &mut VecDeque<Event>) {
+        if self.is_ending() {
+            // Its links are over with it. [SES-15]
+            return;
+        }
         let mine = opposite(attach.role);
         let taken = self
             .links

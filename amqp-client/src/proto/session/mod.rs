@@ -168,6 +168,8 @@ pub(crate) struct Session {
     /// Deliveries that may be open at the partner and are not held here lie between these two ids: their
     /// links went while they were on their way. [PRF-20]
     astray: Option<(u32, u32)>,
+    /// The same of deliveries that we sent.
+    sent_astray: Option<(u32, u32)>,
     /// What we report as the receiver of deliveries.
     received_dispositions: Dispositions,
     /// What we report as the sender of deliveries.
@@ -175,6 +177,8 @@ pub(crate) struct Session {
 
     /// Links that owe an attach, a flow or a detach.
     owing: Vec<Key>,
+    /// Whether one of them waited for a link of its name to be gone, and that is.
+    woken: bool,
     /// Links with messages, credit and an attached partner, in turn.
     ready: VecDeque<Key>,
     flow_owed: bool,
@@ -216,9 +220,11 @@ impl Session {
             sent: Default::default(),
             held: Default::default(),
             astray: None,
+            sent_astray: None,
             received_dispositions: Dispositions::default(),
             sent_dispositions: Dispositions::default(),
             owing: Vec::new(),
+            woken: false,
             ready: VecDeque::new(),
             flow_owed: false,
             config,

@@ -58,7 +58,7 @@ impl Session {
                 return false;
             };
             self.forget_tag(&held);
-            (held.link, held.local.is_none())
+            (held.link, held.is_unfinished())
         } else {
             let Some(held) = self.held.get_mut(id) else {
                 return false;
@@ -68,7 +68,9 @@ impl Session {
             if told || !speaks(held.link) {
                 return false;
             }
-            (held.link, held.local.replace(state.clone()).is_none())
+            let first = held.is_unfinished();
+            held.local = Some(state.clone());
+            (held.link, first)
         };
         self.received_dispositions.push(id, settled, state);
         if first {
@@ -97,12 +99,7 @@ impl Session {
 
     /// A delivery that may be open at the partner is not held here.
     pub(super) fn stray(&mut self, id: u32) {
-        self.astray = Some(match self.astray {
-            None => (id, id),
-            Some((first, last)) if is_before(id, first) => (id, last),
-            Some((first, last)) if is_before(last, id) => (first, id),
-            Some(astray) => astray,
-        });
+        widen(&mut self.astray, id);
     }
 
     /// Tells whether a delivery that the partner may have open, and that is not to be settled, lies
@@ -112,14 +109,12 @@ impl Session {
         let parts = OnceCell::new();
         move |after, before| {
             let is_between = |id: &u32| is_before(after, *id) && is_before(*id, before);
-            let astray = self.astray;
             self.held.any_between(after, before)
                 || parts
                     .get_or_init(|| self.unfinished())
                     .iter()
                     .any(is_between)
-                || astray
-                    .is_some_and(|(first, last)| is_before(after, last) && is_before(first, before))
+                || overlaps(self.astray, after, before)
         }
     }
 
@@ -233,6 +228,21 @@ impl Session {
         let by_octets = u32::try_from(octets / self.max_frame_size).unwrap_or(u32::MAX);
         frames.min(by_octets)
     }
+}
+
+/// Takes an id into the span of those that went astray.
+pub(super) fn widen(astray: &mut Option<(u32, u32)>, id: u32) {
+    *astray = Some(match *astray {
+        None => (id, id),
+        Some((first, last)) if is_before(id, first) => (id, last),
+        Some((first, last)) if is_before(last, id) => (first, id),
+        Some(astray) => astray,
+    });
+}
+
+/// Whether an id that went astray may lie strictly between two others.
+pub(super) fn overlaps(astray: Option<(u32, u32)>, after: u32, before: u32) -> bool {
+    astray.is_some_and(|(first, last)| is_before(after, last) && is_before(first, before))
 }
 
 /// In the order of serial numbers. RFC 1982.

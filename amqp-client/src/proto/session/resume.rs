@@ -138,16 +138,19 @@ impl Session {
         });
         match &mut link.end {
             End::Sender(sender) => {
-                let Some((unsettled, resend)) = sender.resume.take() else {
+                let Some(former) = sender.resume.take() else {
                     return self.enter(key, round);
                 };
                 // Those were ids of the earlier attachment.
                 sender.outcomes.clear();
+                let resend = former.resend;
                 // What is older goes first; and `queue` is in the order of the numbers.
                 let later = std::mem::take(&mut sender.queue);
                 let queue = &mut sender.queue;
-                let map = told.unsettled.as_ref().map(Index::new);
-                for delivery in unsettled {
+                // To a receiver that was told of nothing nothing is left of what it has. [LNK-62]
+                let map = told.unsettled.as_ref().filter(|_| former.tell);
+                let map = map.map(Index::new);
+                for delivery in former.unsettled {
                     let Unsettled {
                         message,
                         state,
@@ -364,6 +367,7 @@ impl Session {
                 let held = Held {
                     link: key,
                     tag: delivery.tag,
+                    counts: false,
                     local: None,
                 };
                 self.held.push(delivery.id, held);
@@ -381,6 +385,7 @@ impl Session {
                 self.settle_in_round(key);
             }
         }
+        // The credit that it took is free at once: what it had been granted it was granted before.
         self.consumed(key, 1);
         self.judge_window();
     }

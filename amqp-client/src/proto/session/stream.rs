@@ -143,7 +143,7 @@ impl Session {
         if aborted {
             // With one that came settled, or was settled before its end, the application is done already
             // or will say so. [LNK-30]
-            let fresh = is_first || self.release(id).is_some_and(|held| held.local.is_none());
+            let fresh = is_first || self.release(id).is_some_and(|held| held.is_unfinished());
             if !is_first {
                 let end = Some(StreamEnd::Aborted);
                 events.push_back(Event::Part {
@@ -184,10 +184,11 @@ impl Session {
             let held = Held {
                 link: key,
                 tag: assembly.head.tag,
+                counts: true,
                 local: None,
             };
             self.held.push(id, held);
-        } else if assembly.head.settled && self.release(id).is_some_and(|held| held.local.is_none())
+        } else if assembly.head.settled && self.release(id).is_some_and(|held| held.is_unfinished())
         {
             // Settled after all, on a later frame. [LNK-56]
             self.consumed(key, 1);

@@ -267,6 +267,7 @@ impl Session {
                 let held = Held {
                     link: key,
                     tag: delivery.tag,
+                    counts: true,
                     local: None,
                 };
                 self.held.push(delivery.id, held);

@@ -19,6 +19,7 @@ use super::super::frame::{AMQP_FRAME, put_frame};
 use super::super::link::{DetachOwed, End, Local};
 use super::super::violation::shortened;
 use super::super::write_buf::WriteBuf;
+use super::receive::overlaps;
 use super::resume::fit_unsettled;
 use super::{LocalSession, OUTGOING_WINDOW, RemoteSession, Session};
 use amqp_types::Encode;
@@ -90,7 +91,8 @@ impl Session {
             // What was put on the list meanwhile stays behind what was there.
             owing.append(&mut self.owing);
             self.owing = owing;
-            if more || (cx.is_full() && !self.owing.is_empty()) {
+            let woken = std::mem::take(&mut self.woken);
+            if more || woken || (cx.is_full() && !self.owing.is_empty()) {
                 return true;
             }
         }
@@ -289,10 +291,10 @@ impl Session {
             fits &= write_disposition(channel, frame, cx);
         });
         self.received_dispositions = received;
-        let sent = &self.sent;
+        let (sent, astray) = (&self.sent, self.sent_astray);
         self.sent_dispositions.drain(
             Role::Sender,
-            |after, before| sent.any_between(after, before),
+            |after, before| sent.any_between(after, before) || overlaps(astray, after, before),
             |frame| fits &= write_disposition(channel, frame, cx),
         );
         if !fits {

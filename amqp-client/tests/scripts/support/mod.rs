@@ -88,6 +88,13 @@ impl Peer {
         self.write(frame(channel, &performative, &[]));
     }
 
+    /// Writes a frame on a channel, and does not let the engine answer yet.
+    pub(crate) fn send_quietly(&mut self, channel: u16, performative: impl Encode) {
+        self.input
+            .extend_from_slice(&frame(channel, &performative, &[]));
+        let _ = self.engine.handle_input(self.now, &mut self.input);
+    }
+
     /// Writes a transfer with a payload on a channel.
     pub(crate) fn transfer(&mut self, channel: u16, transfer: Transfer, payload: &[u8]) {
         self.write(frame(channel, &transfer, payload));
