@@ -62,7 +62,7 @@ impl World {
         let link = &self.links[number];
         let side = &link.sides[at];
         let key = side.key.filter(|_| side.attached && !side.leaving);
-        if key.is_none() && !link.resumable {
+        if key.is_none() && (!link.resumable || link.attachment == 1) {
             return;
         }
         let mut messages = Vec::new();
@@ -208,7 +208,7 @@ impl World {
             };
             let first = link.mode == ReceiverSettleMode::First;
             // Nobody may hear of it when the detach or the end is written. [LNK-38]
-            let told = self.ends[at].monitor.speaks_of(&link.name) && !self.may_close;
+            let told = self.ends[at].monitor.speaks_of(&link.name);
             link.decide(seq, state.clone(), told && key.is_some() && id.is_some());
             let engine = &mut self.ends[at].engine;
             if let (Some(key), Some(id)) = (key, id) {
@@ -242,7 +242,8 @@ impl World {
 
     fn drain(&mut self, at: usize) {
         if let Some((number, key)) = self.some_link(at, false) {
-            self.links[number].draining = true;
+            let link = &mut self.links[number];
+            link.draining |= link.is_current(at);
             self.note(|| format!("end {at} drains L{number}"), 7);
             self.ends[at].engine.drain(key);
             self.events(at);

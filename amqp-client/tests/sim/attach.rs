@@ -54,7 +54,7 @@ impl World {
             owner: at,
             settle,
             mode,
-            resumable: !streaming && self.rng.chance(0),
+            resumable: !streaming && self.rng.chance(60),
             streaming,
             manual_drain: false,
             sides: [Side::default(), Side::default()],
@@ -108,6 +108,12 @@ impl World {
         let same = kept.filter(|key| sessions.contains(&key.session));
         let same = same.filter(|_| self.rng.chance(80)).map(|key| key.session);
         let session = same.unwrap_or_else(|| self.rng.pick(&self.ends[at].sessions));
+        let link = &self.links[number];
+        let last = link.sides[at].last.map(|key| key.session);
+        if last.is_some_and(|last| last != session) && self.ends[at].monitor.speaks_of(&link.name) {
+            // In another session the attach might overtake the detach.
+            return;
+        }
         let is_first = self.links[number].attachment == 0;
         let resume = match is_first {
             true => None,
@@ -185,6 +191,10 @@ impl World {
         let offer = self.rng.below(self.ends[at].offers.len());
         let (key, theirs) = self.ends[at].offers.swap_remove(offer);
         let number = self.ends[at].links[&key];
+        if !self.links[number].is_current(at) {
+            // The other end has given it up already, with its session.
+            return;
+        }
         let role = match theirs.role {
             Role::Sender => Role::Receiver,
             Role::Receiver => Role::Sender,
@@ -205,6 +215,9 @@ impl World {
             link.dead |= !link.resumable;
             link.sides[at].leaving = true;
             link.sides[at].failed = true;
+            if let Some(kept) = kept {
+                self.ends[at].engine.forget(kept);
+            }
             self.forget_kept(number, at);
             self.note(|| format!("end {at} refuses {key:?}"), 3);
             let engine = &mut self.ends[at].engine;

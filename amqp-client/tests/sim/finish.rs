@@ -8,7 +8,7 @@ use std::time::Duration;
 use amqp_client::proto::StreamEnd;
 
 use crate::attach::is_suspended;
-use crate::message::{Fate, Holds, injected};
+use crate::message::{Fate, Holds, Message, injected};
 use crate::model::Link;
 use crate::world::World;
 
@@ -37,6 +37,7 @@ impl World {
             }
             _ => {
                 self.come_to_rest();
+                self.forget_the_dead();
                 self.check_rest();
                 self.close_everything();
                 false
@@ -220,8 +221,10 @@ impl World {
             }
         }
         self.check_counts();
-        let again = |link: &Link| link.again != [false; 2];
-        assert!(!self.links.iter().any(again), "never closed [LNK-22]");
+        for link in &self.links {
+            let again = link.again != [false; 2];
+            assert!(!again, "{} is never closed [LNK-22]", link.name);
+        }
         for (at, end) in self.ends.iter().enumerate() {
             assert!(end.once_more.is_empty(), "never detached");
             assert_eq!(
@@ -278,11 +281,11 @@ impl World {
 impl Link {
     /// Whether there is something that credit would help on its way.
     fn wants_credit(&self) -> bool {
-        self.partial
-            || self.sent.iter().any(|message| match message.settled {
-                true => message.came == 0 && message.fate == Fate::Open,
-                false => message.is_open(),
-            })
+        let waits = |message: &Message| match message.settled {
+            true => message.came == 0 && message.fate == Fate::Open,
+            false => message.is_open() || message.holds != Holds::Nothing,
+        };
+        self.partial || self.sent.iter().any(waits)
     }
 
     /// The connection is lost: every message has come to one end at its sender, and nothing was made up.

@@ -90,7 +90,14 @@ impl World {
                 match self.ends[at].links.get(&link).copied() {
                     Some(known) => {
                         assert_eq!(known, number);
-                        self.reconciled(known, at);
+                        self.links[known].sides[1 - at].attached = true;
+                        let refused = match attach.role {
+                            Role::Sender => attach.source.is_none(),
+                            Role::Receiver => attach.target.is_none(),
+                        };
+                        if !refused {
+                            self.reconciled(known, at);
+                        }
                     }
                     None => {
                         // The answer to an attach that was only to close the link. [LNK-22]
@@ -115,8 +122,11 @@ impl World {
                     }
                     // A close crossed our detach, which is written and was none. [LNK-22]
                     let kept = self.ends[at].monitor.has_kept(&self.links[known].name);
-                    self.links[known].again[at] = closed && !by_peer && kept;
+                    let kept = kept && self.links[known].sides[at].written;
+                    let again = closed && !by_peer && kept;
+                    self.links[known].again[at] = again;
                     self.detached(at, link, closed, error.is_some());
+                    self.links[known].dead |= again;
                 } else {
                     self.expected(error.as_deref());
                     let end = &mut self.ends[at];
@@ -136,7 +146,9 @@ impl World {
                 drain,
                 credit,
             } => {
-                if let Some(known) = self.ends[at].links.get(&link) {
+                if let Some(known) = self.ends[at].links.get(&link)
+                    && self.links[*known].is_current(at)
+                {
                     let link = &mut self.links[*known];
                     link.drain_asked = drain;
                     if let Some(window) = link.auto {
@@ -193,7 +205,9 @@ impl World {
                 self.links[known].released(id);
             }
             Event::Drained { link } => {
-                if let Some(known) = self.ends[at].links.get(&link) {
+                if let Some(known) = self.ends[at].links.get(&link)
+                    && self.links[*known].is_current(at)
+                {
                     self.links[*known].draining = false;
                 }
             }
@@ -235,11 +249,21 @@ impl World {
             return;
         }
         assert_eq!(link.owner, 1 - at, "a link that nobody attaches");
-        assert!(side.key.is_none(), "a link is offered before it is over");
+        if let Some(former) = side.key {
+            // The other end is through with the session before this one has heard of it.
+            assert!(side.leaving, "a link is offered before it is over");
+            assert!(!self.ends[at].sessions.contains(&former.session));
+            link.doubt();
+            self.over(at, former);
+            self.forget_kept(number, at);
+        }
+        let link = &mut self.links[number];
+        let side = &mut link.sides[at];
         side.key = Some(key);
         side.last = Some(key);
         side.attachment = link.attachment;
         side.attached = false;
+        side.written = false;
         side.leaving = false;
         side.failed = false;
         self.ends[at].links.insert(key, number);
@@ -259,9 +283,12 @@ impl World {
         let gone: Vec<LinkKey> = end.links.keys().copied().collect();
         for key in gone.into_iter().filter(|link| link.session == session) {
             let number = self.ends[at].links[&key];
-            let link = &self.links[number];
-            if orderly && link.sender == at && !link.sides[at].failed {
-                link.check_told();
+            let link = &mut self.links[number];
+            if link.sender == at {
+                match orderly && !link.sides[at].failed {
+                    true => link.check_told(),
+                    false => link.doubt(),
+                }
             }
             self.over(at, key);
             self.forget_kept(number, at);

@@ -30,9 +30,28 @@ impl World {
         let is_current = link.sides[at].attachment == link.attachment;
         link.dead |= closed && is_current && !(link.resumable && link.refused);
         let keeps = link.resumable && orderly && !closed && !link.dead;
+        let kept = link.sides[at].kept;
         self.over(at, key);
         if !keeps {
+            // Where the engine keeps them all the same they are not wanted.
+            for key in kept.into_iter().chain([key]) {
+                self.ends[at].engine.forget(key);
+            }
             self.forget_kept(number, at);
+        }
+    }
+
+    /// What is over for good at one end is not wanted at the other one either, in the end.
+    pub(crate) fn forget_the_dead(&mut self) {
+        for number in 0..self.links.len() {
+            for at in 0..2 {
+                if self.links[number].dead
+                    && let Some(kept) = self.links[number].sides[at].kept
+                {
+                    self.ends[at].engine.forget(kept);
+                    self.forget_kept(number, at);
+                }
+            }
         }
     }
 
@@ -82,13 +101,9 @@ impl World {
 
     /// The partner's attach has been compared with the own one.
     pub(crate) fn reconciled(&mut self, number: usize, at: usize) {
-        let link = &mut self.links[number];
-        link.sides[1 - at].attached = true;
-        if !link.refused {
-            let kept = link.sides[at].kept;
-            self.forget_kept(number, at);
-            self.links[number].sides[at].kept = kept;
-        }
+        let kept = self.links[number].sides[at].kept;
+        self.forget_kept(number, at);
+        self.links[number].sides[at].kept = kept;
     }
 
     /// As much as the two attaches told of has been sorted out: the link is attached again. [LNK-64]
@@ -192,7 +207,10 @@ impl World {
             self.ends[at].sessions.clear();
             (0..self.links.len()).for_each(|number| self.forget_kept(number, at));
         }
-        self.links.iter_mut().for_each(Link::doubt);
+        for link in &mut self.links {
+            link.again = [false; 2];
+            link.doubt();
+        }
     }
 }
 

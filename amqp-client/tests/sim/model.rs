@@ -21,8 +21,9 @@ pub(crate) struct Side {
     pub(crate) last: Option<LinkKey>,
     /// Which attachment that is.
     pub(crate) attachment: u32,
-    /// Whether it has attached.
+    /// Whether it has attached, and whether that has been written.
     pub(crate) attached: bool,
+    pub(crate) written: bool,
     /// Whether it has begun to end the attachment, and whether with an error.
     pub(crate) leaving: bool,
     pub(crate) failed: bool,
@@ -109,6 +110,12 @@ impl Link {
 
     pub(crate) fn is_suspended(&self) -> bool {
         self.sides[self.owner].key.is_none()
+    }
+
+    /// Whether an end knows of the attachment of now.
+    pub(crate) fn is_current(&self, at: usize) -> bool {
+        let side = &self.sides[at];
+        side.key.is_some() && side.attachment == self.attachment
     }
 
     pub(crate) fn receiver(&self) -> usize {

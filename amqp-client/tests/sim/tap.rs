@@ -17,6 +17,8 @@ pub(crate) enum Seen {
         channel: u16,
     },
     Open,
+    /// The attach of the link of this number.
+    Attach(usize),
     Transfer(Piece),
     /// Anything else.
     Other,
@@ -79,7 +81,7 @@ impl Tap {
                 let link = number_of(&attach.name);
                 self.handles
                     .insert((channel, attach.handle.0), (link, None));
-                Seen::Other
+                Seen::Attach(link)
             }
             Performative::Transfer(transfer) => {
                 let octets = body.len() - decoder.position();

@@ -251,6 +251,7 @@ impl World {
                     assert!(heartbeat && alone, "a heartbeat that nobody needs");
                 }
                 Seen::Open => self.ends[at].watch.open = true,
+                Seen::Attach(number) => self.links[number].sides[at].written = true,
                 Seen::Transfer(piece) => {
                     let link = &mut self.links[piece.link];
                     assert_eq!(link.sender, at);
