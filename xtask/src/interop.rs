@@ -375,6 +375,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn rows_are_picked_by_words_of_their_names() {
+        assert!(Rows(Vec::new()).wants("link stolen"));
+        let rows = Rows(vec!["drain".to_owned(), "link".to_owned()]);
+        assert!(rows.wants("link stolen") && !rows.wants("browse"));
+    }
+
+    #[test]
     fn peers_are_known_by_their_names() {
         for peer in Peer::ALL {
             assert_eq!(Peer::parse(peer.name()), Ok(peer));
