@@ -3,7 +3,8 @@
 //! [`tutorial`] grows a program from one message to a service with requests and responses. The three
 //! ways to program have a page each: [`asynchronous`], [`handlers`], [`blocking`]; who knows Proton
 //! begins with [`coming_from_proton`]. [`security`] states defaults and promises, [`limits`] where
-//! the patience with a hostile peer ends; [`observing`] shows frames as they cross the socket, spans, events and numbers.
+//! the patience with a hostile peer ends; [`observing`] shows frames as they cross the socket, spans, events, numbers and
+//! traces across programs.
 //!
 //! Decides nothing; holds the text.
 

@@ -25,6 +25,8 @@ pub mod metrics;
 pub mod proto;
 pub mod sasl;
 mod secret;
+#[cfg(feature = "opentelemetry")]
+pub mod telemetry;
 pub mod transport;
 
 pub use amqp_types as types;

@@ -181,6 +181,39 @@ fn the_bare_message_goes_on_octet_for_octet() {
 }
 
 #[test]
+fn other_annotations_change_nothing_else() {
+    let mut annotations = amqp_types::messaging::MessageAnnotations::default();
+    annotations.insert(AnnotationKey::from_static("x-opt-mine"), Value::from(7u32));
+    let written = annotations.to_bytes();
+    // With annotations that were there before, and without; with a header in no smallest form.
+    let header = b"\0\x80\0\0\0\0\0\0\0\x70\x45";
+    for before in [MESSAGE_ANNOTATIONS, b""] {
+        let octets = [header, DELIVERY_ANNOTATIONS, before, DATA, DATA, FOOTER].concat();
+        let message = EncodedMessage::new(Bytes::from(octets)).unwrap();
+        let annotated = message.annotated(&annotations);
+        let expected = [
+            &header[..],
+            DELIVERY_ANNOTATIONS,
+            &written,
+            DATA,
+            DATA,
+            FOOTER,
+        ]
+        .concat();
+        assert_eq!(annotated.bytes(), &expected);
+        let found = EncodedMessage::new(annotated.bytes().clone()).unwrap();
+        for read in [&annotated, &found] {
+            assert_eq!(read.message_annotations(), Ok(Some(annotations.clone())));
+            assert_eq!(read.bare(), message.bare());
+            assert_eq!(read.header(), message.header());
+            assert_eq!(read.footer(), message.footer());
+        }
+    }
+    let nothing = EncodedMessage::new(Bytes::new()).unwrap();
+    assert_eq!(nothing.annotated(&annotations).bytes(), &written);
+}
+
+#[test]
 fn one_data_section_is_read_without_a_copy() {
     let message = EncodedMessage::from(Message::from(vec![7u8; 100]));
     let data = message.body_data().unwrap().unwrap();

@@ -42,7 +42,7 @@ pub(crate) fn run(args: Args) -> Result<(), String> {
 }
 
 fn secure(provider: &str) -> Result<(), String> {
-    let features = format!("{provider},websocket,config");
+    let features = format!("{provider},websocket,config,opentelemetry");
     let mut command = shell::cargo();
     command.args(["test", "-p", "amqp-client", "--features", &features]);
     for test in SECURE {

@@ -208,6 +208,9 @@ pub(crate) struct ConnectionShared {
     deadlines: OnceLock<Deadlines>,
     /// The names of links to this peer; set once it has opened.
     named: OnceLock<Named>,
+    /// Where messages carry trace contexts: whether the peer connected to us.
+    #[cfg(feature = "opentelemetry")]
+    traces_messages: OnceLock<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -225,12 +228,26 @@ impl ConnectionShared {
             over: Notify::new(),
             deadlines: OnceLock::new(),
             named: OnceLock::new(),
+            #[cfg(feature = "opentelemetry")]
+            traces_messages: OnceLock::new(),
         })
     }
 
     /// Says how long the peer may take. Only the first call counts.
     pub(crate) fn set_deadlines(&self, deadlines: Deadlines) {
         let _ = self.deadlines.set(deadlines);
+    }
+
+    /// Lets messages carry trace contexts, on a connection that the peer has made or we have.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn trace_messages(&self, listens: bool) {
+        let _ = self.traces_messages.set(listens);
+    }
+
+    /// Whether the peer connected to us, where messages carry trace contexts.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn traces_messages(&self) -> Option<bool> {
+        self.traces_messages.get().copied()
     }
 
     /// Says who the peer is. Only the first call counts.

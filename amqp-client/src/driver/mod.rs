@@ -35,6 +35,8 @@ mod stats;
 mod stream;
 mod streamed;
 mod tags;
+#[cfg(feature = "opentelemetry")]
+mod traced;
 mod waits;
 mod wire;
 

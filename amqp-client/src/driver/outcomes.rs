@@ -127,10 +127,14 @@ impl SenderShared {
     /// Outcomes have come.
     pub(crate) fn settled(&self, outcomes: &mut Vec<(u64, Option<DeliveryState>)>) {
         let mut wake = Vec::new();
+        #[cfg(feature = "opentelemetry")]
+        let mut ended = Vec::new();
         {
             let mut state = self.lock();
             for (seq, delivery_state) in outcomes.drain(..) {
                 let outcome = outcome_of(delivery_state, state.default_outcome.as_ref());
+                #[cfg(feature = "opentelemetry")]
+                state.trace_outcome(seq, || Ok(outcome.clone()), &mut ended);
                 let Some(slot) = state.receipts.get_mut(seq as u32) else {
                     continue;
                 };
@@ -157,6 +161,8 @@ impl SenderShared {
         }
         self.changed.notify_waiters();
         wake.into_iter().for_each(Waker::wake);
+        #[cfg(feature = "opentelemetry")]
+        super::traced::end(ended);
     }
 
     /// The peer can not say what became of a message, and it is not sent again.
@@ -168,10 +174,14 @@ impl SenderShared {
             "the outcome is not known: the peer does not resume links",
         );
         let mut wake = None;
+        #[cfg(feature = "opentelemetry")]
+        let mut ended = Vec::new();
         {
             let mut state = self.lock();
             state.kept.remove(seq as u32);
             state.forget(seq);
+            #[cfg(feature = "opentelemetry")]
+            state.trace_outcome(seq, || Err(error.clone()), &mut ended);
             let Some(slot) = state.receipts.get_mut(seq as u32) else {
                 return;
             };
@@ -191,12 +201,16 @@ impl SenderShared {
         }
         self.changed.notify_waiters();
         wake.into_iter().for_each(Waker::wake);
+        #[cfg(feature = "opentelemetry")]
+        super::traced::end(ended);
     }
 
     /// The link is detached. One that can be resumed keeps what is unsettled, unless `for_good`;
     /// otherwise everything that waits learns why. Only the first reason counts.
     pub(crate) fn finish(&self, error: &Error, for_good: bool) {
         let mut wake = Vec::new();
+        #[cfg(feature = "opentelemetry")]
+        let mut ended = Vec::new();
         {
             let mut state = self.lock();
             let last = state.key.take();
@@ -241,6 +255,8 @@ impl SenderShared {
                 updates.retain(|seq, _| kept.get(*seq as u32).is_some());
             } else {
                 state.status = Status::Over(error.clone());
+                #[cfg(feature = "opentelemetry")]
+                state.trace_over(error, &mut ended);
                 state.kept = Ring::default();
                 state.unsent = VecDeque::new();
                 state.tags = Default::default();
@@ -263,6 +279,8 @@ impl SenderShared {
         }
         self.changed.notify_waiters();
         wake.into_iter().for_each(Waker::wake);
+        #[cfg(feature = "opentelemetry")]
+        super::traced::end(ended);
     }
 }
 

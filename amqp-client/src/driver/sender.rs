@@ -94,6 +94,9 @@ pub(super) struct SenderState {
     pub(super) collected: Vec<(u64, Outcome)>,
     /// What a settlement without a state means: the receiver's source says so. [OUT-14]
     pub(super) default_outcome: Option<Outcome>,
+    /// The spans of messages without an outcome, by number.
+    #[cfg(feature = "opentelemetry")]
+    pub(super) traced: HashMap<u64, opentelemetry::Context>,
 }
 
 /// Where the outcome of one message will be, or is.
@@ -186,6 +189,8 @@ impl SenderShared {
                 streams: HashMap::new(),
                 collected: Vec::new(),
                 default_outcome: None,
+                #[cfg(feature = "opentelemetry")]
+                traced: HashMap::new(),
             }),
             changed: Notify::new(),
         })
@@ -206,6 +211,8 @@ impl SenderShared {
         }
         let tag = state.tag(options)?;
         let payload = state.encode(message);
+        #[cfg(feature = "opentelemetry")]
+        let payload = self.trace_send(&mut state, payload, options);
         if let Some(limit) = state
             .remote
             .as_ref()
@@ -216,6 +223,8 @@ impl SenderShared {
             // [LNK-41]
             let seq = state.next_seq;
             state.tags.release(seq);
+            #[cfg(feature = "opentelemetry")]
+            state.traced.remove(&seq);
             return Err(Refusal::Over(Error::new(
                 ErrorKind::Limit,
                 ErrorScope::Delivery,

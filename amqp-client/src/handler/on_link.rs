@@ -311,6 +311,9 @@ impl<H: MessagingHandler> Dispatcher<H> {
             receiver,
             delivery: delivery.clone(),
         };
+        // What the handler sends belongs to what it has received.
+        #[cfg(feature = "opentelemetry")]
+        let _context = delivery.span().map(|context| context.clone().attach());
         match self.attempt(handler, |h| h.on_message(&event)) {
             Ok(()) => {
                 if self.options_of(handler).auto_accept {

@@ -92,6 +92,9 @@ pub(crate) struct Starting {
     pub(crate) address: Option<(String, u16)>,
     /// Who is told what is counted.
     pub(crate) metrics: Option<Observer>,
+    /// Whether messages carry trace contexts.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) trace_messages: bool,
 }
 
 /// Starts the driver and waits until the peer has opened. A client begins its first session with
@@ -111,9 +114,15 @@ pub(crate) async fn start(starting: Starting) -> Result<Connection, Error> {
         names,
         address,
         metrics,
+        #[cfg(feature = "opentelemetry")]
+        trace_messages,
     } = starting;
     let shared = prepared.unwrap_or_else(ConnectionShared::new);
     shared.set_deadlines(deadlines);
+    #[cfg(feature = "opentelemetry")]
+    if trace_messages {
+        shared.trace_messages(listens);
+    }
     if let Some(kept) = &kept {
         shared.push(Command::Tap(kept.tap()));
     }

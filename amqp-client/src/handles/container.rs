@@ -184,6 +184,8 @@ impl Container {
             names: self.names.clone(),
             address,
             metrics: options.metrics,
+            #[cfg(feature = "opentelemetry")]
+            trace_messages: options.trace_messages,
         })
         .await
     }

@@ -26,6 +26,9 @@ pub struct Delivery {
     settled: AtomicBool,
     /// What the sender says of it, as far as that is kept.
     report: OnceLock<Arc<Report>>,
+    /// The span of its processing, where there is one.
+    #[cfg(feature = "opentelemetry")]
+    span: Option<opentelemetry::Context>,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -46,6 +49,8 @@ impl Delivery {
         report: Option<Arc<Report>>,
     ) -> Self {
         Self {
+            #[cfg(feature = "opentelemetry")]
+            span: receiver.shared.trace_process(&incoming.payload),
             receiver,
             settled: AtomicBool::new(incoming.settled),
             incoming,
@@ -74,6 +79,33 @@ impl Delivery {
     /// kept for long is better copied.
     pub fn payload(&self) -> &Bytes {
         &self.incoming.payload
+    }
+
+    /// The trace context to process the message in: that of its own span where the connection
+    /// [traces messages](crate::ConnectionOptions::trace_messages), or else what the message carries.
+    #[cfg(feature = "opentelemetry")]
+    pub fn trace_context(&self) -> opentelemetry::Context {
+        let carried = || {
+            self.message()
+                .map(|message| crate::telemetry::extract(&message))
+        };
+        match &self.span {
+            Some(context) => context.clone(),
+            None => carried().unwrap_or_else(|_| opentelemetry::Context::current()),
+        }
+    }
+
+    /// The context of its own span, where it has one.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn span(&self) -> Option<&opentelemetry::Context> {
+        self.span.as_ref()
+    }
+
+    #[cfg(feature = "opentelemetry")]
+    fn end_span(&self, outcome: &Outcome) {
+        if let Some(context) = &self.span {
+            crate::telemetry::finish(context, Ok(outcome));
+        }
     }
 
     /// The delivery-tag: at most 32 octets that the sender chose. Section 2.6.12.
@@ -172,6 +204,8 @@ impl Delivery {
             return;
         }
         let settled = self.incoming.mode == ReceiverSettleMode::First;
+        #[cfg(feature = "opentelemetry")]
+        self.end_span(&Outcome::Accepted(Accepted::default()));
         let state = DeliveryState::Accepted(Accepted::default());
         self.receiver
             .shared
@@ -185,6 +219,8 @@ impl Delivery {
             return;
         }
         let first = self.incoming.mode == ReceiverSettleMode::First;
+        #[cfg(feature = "opentelemetry")]
+        self.end_span(&outcome);
         let state = DeliveryState::from(outcome);
         self.receiver
             .shared

@@ -219,6 +219,8 @@ impl Container {
             names: self.names().clone(),
             address: None,
             metrics,
+            #[cfg(feature = "opentelemetry")]
+            trace_messages: self.options().trace_messages,
         })
         .await
     }

@@ -206,7 +206,13 @@ impl Router {
             // A service that panics releases its message, and harms no other.
             tokio::spawn(async move {
                 let _permit = permit;
-                delivery.settle((route.service)(request).await);
+                let work = (route.service)(request);
+                #[cfg(feature = "opentelemetry")]
+                let work = opentelemetry::trace::FutureExt::with_context(
+                    work,
+                    delivery.span().cloned().unwrap_or_default(),
+                );
+                delivery.settle(work.await);
             });
         }
     }

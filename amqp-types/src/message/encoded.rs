@@ -252,6 +252,28 @@ impl EncodedMessage {
         }
     }
 
+    /// The message with other message annotations, all else octet for octet: for what has to be said of
+    /// a message that was encoded already.
+    // [MSG-05]
+    #[must_use]
+    pub fn annotated(&self, annotations: &MessageAnnotations) -> Self {
+        let place = Section::MessageAnnotations.place();
+        let mut out = BytesMut::with_capacity(self.octets.len() + 128);
+        out.extend_from_slice(&self.octets[..self.start(place)]);
+        annotations.encode(&mut out);
+        let mut ends = self.ends;
+        let (before, after) = (self.end(place), out.len());
+        for (place, end) in ends.iter_mut().enumerate().skip(place) {
+            *end = index(self.end(place) - before + after);
+        }
+        out.extend_from_slice(&self.octets[before..]);
+        Self {
+            octets: out.freeze(),
+            ends,
+            ..self.clone()
+        }
+    }
+
     /// A copy that keeps no read buffer alive.
     #[must_use]
     pub fn compact(&self) -> Self {

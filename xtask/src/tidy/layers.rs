@@ -76,6 +76,7 @@ const ORDERS: &[Order] = &[
             "deadlines",
             "backoff",
             "metrics",
+            "telemetry",
             "frames",
             "transport",
             "sasl",

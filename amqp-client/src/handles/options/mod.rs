@@ -42,6 +42,8 @@ pub struct ConnectionOptions {
     pub(crate) config: Config,
     /// Who is told what is counted.
     pub(crate) metrics: Option<Observer>,
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) trace_messages: bool,
     /// What the connection is going to share with its driver, where that was made before.
     pub(crate) prepared: Option<Arc<ConnectionShared>>,
 }
@@ -61,6 +63,8 @@ impl Default for ConnectionOptions {
             retry: None,
             config: Config::new(""),
             metrics: None,
+            #[cfg(feature = "opentelemetry")]
+            trace_messages: false,
             prepared: None,
         }
     }
@@ -274,6 +278,15 @@ impl ConnectionOptions {
     /// a client and as a listener.
     pub fn metrics(mut self, metrics: Arc<dyn Metrics>) -> Self {
         self.metrics = Some(Observer(metrics));
+        self
+    }
+
+    /// Gives every message that is sent a span and its context, and every one that is processed a span in
+    /// the one that sent it: [`telemetry`](crate::telemetry). Options of a container do it for all of its
+    /// connections. Default: messages stay as they are.
+    #[cfg(feature = "opentelemetry")]
+    pub fn trace_messages(mut self) -> Self {
+        self.trace_messages = true;
         self
     }
 
