@@ -567,3 +567,21 @@ fn what_is_kept_of_an_open_and_an_attach_keeps_no_read_buffer() {
     assert_eq!(kept, ["a container", "a link"]);
     assert!(!kept.iter().any(|text| buffer.contains(&text.as_ptr())));
 }
+
+#[test]
+fn a_frame_is_judged_by_its_head_before_its_body_comes() {
+    // tests: [FRM-13] [FRM-14]
+    for (size, fits) in [(65_536u32, true), (65_537, false), (u32::MAX, false)] {
+        let mut peer = Peer::opened(config());
+        let mut head = [0, 0, 0, 0, 2, 0, 0, 0];
+        head[..4].copy_from_slice(&size.to_be_bytes());
+        peer.write(head);
+        match fits {
+            true => peer.quiet(),
+            false => {
+                let close = peer.close();
+                assert_condition(close.error.as_deref(), &[ErrorCondition::FramingError]);
+            }
+        }
+    }
+}

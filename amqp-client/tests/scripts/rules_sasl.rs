@@ -4,11 +4,11 @@ use amqp_client::proto::Event;
 use amqp_client::types::security::{
     SaslCode, SaslFrame, SaslInit, SaslMechanisms, SaslOutcome, SaslResponse,
 };
-use amqp_client::types::transport::Open;
+use amqp_client::types::transport::{ErrorCondition, Open};
 use amqp_client::types::{Binary, Symbol};
 
-use crate::support::Peer;
 use crate::support::frames::{AMQP, SASL, frame, raw_frame, sasl_frame};
+use crate::support::{Peer, assert_condition, config};
 
 fn anonymous() -> SaslInit {
     SaslInit::new(Symbol::from_static("ANONYMOUS"))
@@ -88,6 +88,11 @@ fn no_amqp_is_spoken_inside_the_layer() {
     peer.write(frame(0, &Open::new("peer"), &[]));
     peer.quiet();
     assert!(peer.engine.is_finished());
+    // Nor is the layer gone through in frames behind it.
+    let mut peer = Peer::opened(config());
+    peer.write(sasl_frame(&anonymous()));
+    let close = peer.close();
+    assert_condition(close.error.as_deref(), &[ErrorCondition::FramingError]);
 }
 
 #[test]
