@@ -319,7 +319,7 @@ fn meet_client(peer: Peer, meeting: Meeting<'_>, matrix: &mut Matrix) -> Result<
         ..
     } = meeting;
     let certificates = certificates(cache, deadline)?;
-    let port = process::free_ports(6)?;
+    let port = process::free_ports(7)?;
     let mut command = Command::new(program);
     command
         .args(["listen", &port.to_string()])
@@ -330,7 +330,7 @@ fn meet_client(peer: Peer, meeting: Meeting<'_>, matrix: &mut Matrix) -> Result<
     let result = |scenario: &str, outcome| matrix.add(peer.name(), scenario, outcome);
     foreign::run(peer, port, &certificates, meeting, result);
     if peer == Peer::Rhea {
-        let printed = meet_listener(port + 4, &certificates, meeting)?;
+        let printed = meet_listener(port + 5, &certificates, meeting)?;
         matrix.add_output(peer.name(), &printed)?;
     }
     listener.stop(10)

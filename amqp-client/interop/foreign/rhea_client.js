@@ -15,7 +15,7 @@ const { values: given, positionals: [command] } = parseArgs({
     outcome: { ...text, default: 'accepted' }, 'delivery-count': text, window: { ...text, default: '100' },
     ca: text, certificate: text, key: text, websocket: { type: 'boolean', default: false },
     timeout: { ...text, default: '60' }, refused: { type: 'boolean', default: false },
-    fails: text,
+    fails: text, tls12: { type: 'boolean', default: false },
   },
 });
 const count = Number(given.count);
@@ -56,6 +56,7 @@ function connect() {
   const options = { host: given.host, port: Number(given.port), reconnect: false, container_id: `rhea-${process.pid}` };
   const tls = {};
   if (given.ca !== undefined) tls.ca = readFileSync(given.ca);
+  if (given.tls12) tls.maxVersion = 'TLSv1.2';
   if (given.certificate !== undefined) {
     Object.assign(tls, { cert: readFileSync(given.certificate), key: readFileSync(given.key), enable_sasl_external: true });
   } else {

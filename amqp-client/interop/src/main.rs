@@ -22,7 +22,7 @@ use peer::Peer;
 const USAGE: &str = "\
 amqp-interop client PEER PORT [PROCESS [NAME...]]   run every scenario, or those whose names hold one of these, against the
                                 broker on this port of loopback (artemis, rabbit, brokerj) with this process id
-amqp-interop listen PORT FOLDER   be an embedded broker on four ports of loopback from PORT on until killed; user guest, password guest
+amqp-interop listen PORT FOLDER   be an embedded broker on five ports of loopback from PORT on until killed; user guest, password guest
 amqp-interop secure PEER PORT FOLDER [NAME...]   try every way to connect to artemis or brokerj, whose ports begin at PORT, with the certificates in FOLDER
 amqp-interop certificates FOLDER   write certificates for both
 amqp-interop websocket PORT FOLDER [NAME...]   connect to a foreign listener over WebSocket and get back what was sent, in TLS on the next port

@@ -30,6 +30,7 @@ var (
 	patience = flag.Int("timeout", 60, "")
 	refused  = flag.Bool("refused", false, "")
 	fails    = flag.String("fails", "", "")
+	tls12    = flag.Bool("tls12", false, "")
 	ca       = flag.String("ca", "", "")
 	cert     = flag.String("certificate", "", "")
 	key      = flag.String("key", "", "")
@@ -91,6 +92,9 @@ func dial(context context.Context) (*amqp.Conn, error) {
 		}
 		scheme, config = "amqps", &tls.Config{RootCAs: x509.NewCertPool()}
 		config.RootCAs.AppendCertsFromPEM(authority)
+		if *tls12 {
+			config.MaxVersion = tls.VersionTLS12
+		}
 	}
 	if *cert != "" {
 		own, err := tls.LoadX509KeyPair(*cert, *key)

@@ -23,7 +23,7 @@ public final class JmsClient {
   private JmsClient(String[] arguments) {
     for (int i = 1; i < arguments.length; i++) {
       String name = arguments[i].substring(2);
-      boolean flag = name.equals("refused") || name.equals("websocket");
+      boolean flag = List.of("refused", "websocket", "tls12").contains(name);
       given.put(name, flag ? "" : arguments[++i]);
     }
     count = Integer.parseInt(given.getOrDefault("count", "1"));
@@ -93,6 +93,7 @@ public final class JmsClient {
         + "?amqp.saslMechanisms=" + mechanism
         // Credit for nothing but what is wanted: what is given back must not come to the same receiver again.
         + "&jms.prefetchPolicy.all=" + (count == 1 ? 0 : window)
+        + (given.containsKey("tls12") ? "&transport.enabledProtocols=TLSv1.2" : "")
         + "&jms.presettlePolicy.presettleProducers=" + outcome.equals("settled");
     JmsConnectionFactory factory = new JmsConnectionFactory(url);
     if (tls) factory.setSslContext(trust(certificate));

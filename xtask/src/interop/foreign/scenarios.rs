@@ -21,6 +21,8 @@ pub(super) enum Way {
     Certificate,
     /// TLS without one, where it is demanded.
     NoCertificate,
+    /// TLS 1.2, where 1.3 is demanded.
+    OldTls,
 }
 
 impl Way {
@@ -31,6 +33,7 @@ impl Way {
             Self::Guest | Self::WebSocket => 1,
             Self::Tls | Self::TlsWebSocket => 2,
             Self::Certificate | Self::NoCertificate => 3,
+            Self::OldTls => 4,
         }
     }
 
@@ -48,6 +51,9 @@ impl Way {
         if !matches!(self, Self::Open | Self::Guest | Self::WebSocket) {
             // The name that the certificate is for.
             add(&["--host", "localhost", "--ca", &file("ca.pem")]);
+        }
+        if self == Self::OldTls {
+            add(&["--tls12"]);
         }
         if self == Self::Certificate {
             let (certificate, key) = (file("client.pem"), file("client.key"));
@@ -76,8 +82,11 @@ impl Scenario {
     pub(super) fn lacking(&self, peer: Peer) -> Option<&'static str> {
         let websocket = matches!(self.way, Way::WebSocket | Way::TlsWebSocket);
         let scram = self.runs.iter().any(|run| run.contains("--mechanism"));
+        let old_tls =
+            self.way == Way::OldTls || self.runs.iter().any(|run| run.contains("--tls12"));
         match peer {
             Peer::Proton | Peer::GoAmqp if websocket => Some("the library has no WebSocket"),
+            Peer::Proton if old_tls => Some("the library chooses no version of TLS"),
             Peer::Rhea | Peer::GoAmqp if scram => Some("the library has no SCRAM"),
             _ => None,
         }
@@ -235,6 +244,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         Way::NoCertificate,
         "mutual TLS, no client certificate",
         &["connect --fails certificate-required"],
+    ),
+    by(Way::Tls, "TLS 1.2", &["connect --tls12"]),
+    by(
+        Way::OldTls,
+        "TLS 1.2 where 1.3 is demanded",
+        &["connect --fails protocol-version"],
     ),
     by(
         Way::WebSocket,
