@@ -16,7 +16,7 @@ use bytes::Bytes;
 use super::arena::Key;
 use super::credit::{ReceiverCredit, SenderCredit};
 use super::delivery::{Assembly, Load, Outgoing, StreamEnd, Tag};
-use super::resume::{Outstanding, Unsettled, UnsettledMap};
+use super::resume::{Resume, Unsettled, UnsettledMap};
 use super::round::Round;
 use super::tags::Tags;
 
@@ -133,25 +133,6 @@ pub struct LinkConfig {
     /// Whether a detach that does not close leaves the deliveries known, so that what the partner says
     /// of them still counts, until the link is attached again or `forget` is called. [PRF-23]
     pub keep: bool,
-}
-
-/// What is left of an earlier attachment of the same link. Section 2.6.13.
-#[derive(Clone, Debug)]
-pub enum Resume {
-    /// A sender's unsettled deliveries, oldest first.
-    Sender {
-        /// The deliveries.
-        unsettled: Vec<Unsettled>,
-        /// Whether they are sent again as new ones when the peer does not resume links, at the risk
-        /// that some arrive twice. Otherwise their outcome stays unknown.
-        resend: bool,
-        /// Whether the attach tells of them. A peer that refuses such an attach is attached to
-        /// without, as one that does not resume links.
-        tell: bool,
-    },
-    /// A receiver's deliveries that the application has not settled, or whose outcome it could not
-    /// report.
-    Receiver(Vec<Outstanding>),
 }
 
 #[derive(Debug)]

@@ -32,6 +32,25 @@ pub struct Outstanding {
     pub state: Option<DeliveryState>,
 }
 
+/// What is left of an earlier attachment of the same link. Section 2.6.13.
+#[derive(Clone, Debug)]
+pub enum Resume {
+    /// A sender's unsettled deliveries, oldest first.
+    Sender {
+        /// The deliveries.
+        unsettled: Vec<Unsettled>,
+        /// Whether they are sent again as new ones when the peer does not resume links, at the risk
+        /// that some arrive twice. Otherwise their outcome stays unknown.
+        resend: bool,
+        /// Whether the attach tells of them. A peer that refuses such an attach is attached to
+        /// without, as one that does not resume links.
+        tell: bool,
+    },
+    /// A receiver's deliveries that the application has not settled, or whose outcome it could not
+    /// report.
+    Receiver(Vec<Outstanding>),
+}
+
 /// What the target says of a tag. Section 2.7.3.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Target<'a> {

@@ -15,8 +15,8 @@ use super::super::arena::Key;
 use super::super::delivery::{Held, Incoming, Outgoing, Tag, TransferKind};
 use super::super::event::Event;
 use super::super::frame::{AMQP_FRAME, put_frame};
-use super::super::link::{End, Link, LinkConfig, Resume};
-use super::super::resume::{Action, Target, Unsettled, UnsettledMap, action, is_terminal};
+use super::super::link::{End, Link, LinkConfig};
+use super::super::resume::{Action, Resume, Target, Unsettled, UnsettledMap, action, is_terminal};
 use super::super::round::Round;
 use super::Session;
 
