@@ -247,29 +247,19 @@ impl Driver {
     pub(super) fn take_inbox(&mut self, link: &ReceiverShared) {
         let mut work = std::mem::take(&mut self.work);
         if let Some(key) = link.take_work(&mut work) {
-            let traced = self.traces_outcomes();
-            let metered = self.meter.is_watched();
+            let watched = self.traces_outcomes() || self.meter.is_watched();
             for settlement in work.settlements.drain(..) {
-                if traced {
-                    self.trace_settlement(key, &settlement);
+                if watched {
+                    self.settle_watched(key, settlement);
+                    continue;
                 }
-                let Settlement {
-                    id,
-                    up_to,
-                    settled,
-                    state,
-                } = settlement;
-                match state {
-                    Some(state) if up_to => {
-                        let decided = self.engine.settle_up_to(key, id, &state, settled);
-                        self.meter.decided(&state, decided);
+                let Settlement { id, settled, .. } = settlement;
+                match settlement.state {
+                    Some(state) if settlement.up_to => {
+                        self.engine.settle_up_to(key, id, &state, settled);
                     }
                     state => {
-                        let decision = state.as_ref().filter(|_| metered).cloned();
-                        let open = self.engine.settle(key.session, id, state, settled);
-                        if let Some(decision) = decision {
-                            self.meter.decided(&decision, usize::from(open));
-                        }
+                        self.engine.settle(key.session, id, state, settled);
                     }
                 }
             }
@@ -283,6 +273,26 @@ impl Driver {
         work.settlements.clear();
         (work.load, work.consumed) = (Load::default(), 0);
         self.work = work;
+    }
+
+    /// Settles what was decided on, where somebody wants to know of it.
+    #[cold]
+    fn settle_watched(&mut self, key: LinkKey, settlement: Settlement) {
+        self.trace_settlement(key, &settlement);
+        let Settlement { id, settled, .. } = settlement;
+        match settlement.state {
+            Some(state) if settlement.up_to => {
+                let decided = self.engine.settle_up_to(key, id, &state, settled);
+                self.meter.decided(&state, decided);
+            }
+            state => {
+                let decision = state.clone();
+                let open = self.engine.settle(key.session, id, state, settled);
+                if let Some(decision) = decision {
+                    self.meter.decided(&decision, usize::from(open));
+                }
+            }
+        }
     }
 
     /// A detached link is attached again: under a new key, in its session or another one.

@@ -132,7 +132,7 @@ impl Driver {
         outcomes_are_wanted() || !self.delivery_spans.0.is_empty()
     }
 
-    /// The application has decided on deliveries that came; where `traces_outcomes` says so.
+    /// The application has decided on deliveries that came.
     pub(in crate::driver) fn trace_settlement(&mut self, link: LinkKey, settlement: &Settlement) {
         let number = u64::from(settlement.id);
         if outcomes_are_wanted()
