@@ -1,11 +1,17 @@
 //! The way to the first message: what goes out without waiting, and how many round trips are left.
 
 use amqp_client::listener::{Access, Link};
+use amqp_client::sasl::Users;
 use amqp_client::{ConnectionOptions, Container, ErrorKind, Message, SenderOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const INIT: &[u8] = b"\0\x53\x41";
+const SASL_HEADER: &[u8] = b"AMQP\x03\x01\0\0";
+const MECHANISMS: &[u8] = b"\0\x53\x40";
+const CHALLENGE: &[u8] = b"\0\x53\x42";
+const RESPONSE: &[u8] = b"\0\x53\x43";
 const OUTCOME: &[u8] = b"\0\x53\x44";
+const BEGIN: &[u8] = b"\0\x53\x11";
 const ATTACH: &[u8] = b"\0\x53\x12";
 const FLOW: &[u8] = b"\0\x53\x13";
 const TRANSFER: &[u8] = b"\0\x53\x14";
@@ -45,6 +51,16 @@ async fn until(stream: &mut (impl AsyncReadExt + Unpin), what: &[u8]) -> Vec<u8>
 /// Lets each side speak in turn: the client up to one performative, the listener up to another. Answers
 /// what the client said in each turn; when its transfer is out, both may speak as they like.
 async fn first_message(options: ConnectionOptions, turns: &[(&[u8], &[u8])]) -> Vec<Vec<u8>> {
+    message_by(true, Access::anyone(), options, turns).await
+}
+
+/// The same by a URL alone, or by a connection first and a link on it then.
+async fn message_by(
+    url_alone: bool,
+    access: Access,
+    options: ConnectionOptions,
+    turns: &[(&[u8], &[u8])],
+) -> Vec<Vec<u8>> {
     let socket = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("bound");
@@ -52,7 +68,7 @@ async fn first_message(options: ConnectionOptions, turns: &[(&[u8], &[u8])]) -> 
     let (theirs, mut wire) = tokio::io::duplex(64 * 1024);
     let listener = async {
         let connection = Container::new("listener")
-            .accept_stream(theirs, &Access::anyone())
+            .accept_stream(theirs, &access)
             .await
             .expect("it opens");
         let link = connection.next_link().await.expect("a link");
@@ -79,10 +95,18 @@ async fn first_message(options: ConnectionOptions, turns: &[(&[u8], &[u8])]) -> 
         said
     };
     let client = async {
-        let sender = Container::new("client")
-            .create_sender_with(&url, options, SenderOptions::new())
-            .await
-            .expect("attached");
+        let client = Container::new("client");
+        let sender = match url_alone {
+            true => {
+                let links = SenderOptions::new();
+                client.create_sender_with(&url, options, links).await
+            }
+            false => {
+                let connection = client.connect_with(&url, options).await;
+                connection.expect("it opens").create_sender("q").await
+            }
+        };
+        let sender = sender.expect("attached");
         sender.send(Message::from("hello")).await.expect("settled");
         sender.close().await.expect("it closes");
     };
@@ -102,6 +126,30 @@ async fn sasl_with_one_mechanism_adds_one_and_nothing_of_amqp_goes_before_its_ou
     let said = first_message(options, &[(INIT, OUTCOME), (ATTACH, FLOW)]).await;
     assert!(!holds(&said[0], b"AMQP\0"));
     assert!(said[1].starts_with(b"AMQP\0\x01\0\0"));
+}
+
+#[tokio::test]
+async fn an_offer_that_is_waited_for_scram_and_a_connection_of_its_own_add_one_each() {
+    let options = ConnectionOptions::new;
+    let attach = (ATTACH, FLOW);
+    let offer = (SASL_HEADER, MECHANISMS);
+    first_message(options(), &[offer, (INIT, OUTCOME), attach]).await;
+    let users = || Access::users(Users::new().user("u", "p"));
+    let user = || options().credentials("u", "p");
+    let scram = [(INIT, CHALLENGE), (RESPONSE, OUTCOME), attach];
+    let fixed = user().mechanisms(["SCRAM-SHA-256"]);
+    message_by(true, users(), fixed, &scram).await;
+    let scram = [offer, (INIT, CHALLENGE), (RESPONSE, OUTCOME), attach];
+    message_by(true, users(), user(), &scram).await;
+    let plain = [(INIT, OUTCOME), attach];
+    let fixed = user().mechanisms(["PLAIN"]);
+    let access = users().allow_plain_without_tls();
+    message_by(true, access, fixed, &plain).await;
+    let open = [(BEGIN, BEGIN), attach];
+    let bare = options().without_sasl();
+    message_by(false, Access::anyone(), bare, &open).await;
+    let open = [offer, (INIT, OUTCOME), (BEGIN, BEGIN), attach];
+    message_by(false, Access::anyone(), options(), &open).await;
 }
 
 #[tokio::test]

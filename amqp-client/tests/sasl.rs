@@ -234,6 +234,99 @@ async fn a_mechanism_of_ones_own_works_both_ways() {
     assert_eq!(listener.expect("it opens").identity(), Some("me"));
 }
 
+/// A listener that speaks SCRAM and does not know the password.
+#[derive(Clone, Debug)]
+struct Liar {
+    /// What is made of the client's nonce, and what follows it in the challenge.
+    challenge: fn(&str) -> String,
+    last: Option<&'static str>,
+    asked: bool,
+}
+
+impl ServerMechanism for Liar {
+    fn name(&self) -> Symbol {
+        Symbol::from_static("SCRAM-SHA-256")
+    }
+
+    fn start(&self, _context: &ServerContext<'_>) -> Box<dyn ServerExchange> {
+        Box::new(self.clone())
+    }
+}
+
+impl ServerExchange for Liar {
+    fn step<'a>(&'a mut self, message: Option<&'a [u8]>) -> Pending<'a, ServerStep> {
+        let said = String::from_utf8_lossy(message.unwrap_or_default()).into_owned();
+        let step = match std::mem::replace(&mut self.asked, true) {
+            false => {
+                let (_, nonce) = said.split_once(",r=").expect("a nonce");
+                ServerStep::Challenge((self.challenge)(nonce).into_bytes())
+            }
+            true => ServerStep::Accept {
+                identity: None,
+                additional_data: self.last.map(|last| last.as_bytes().to_vec()),
+            },
+        };
+        Box::pin(async move { step })
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_does_not_know_the_password_is_found_out() {
+    let good: fn(&str) -> String = |nonce| format!("r={nonce}x,s=c2FsdA==,i=4096");
+    let unread = "can not be read";
+    // tests: [SASL-17]
+    for (challenge, last, reason) in [
+        (good, None, "without having proved"),
+        (good, Some("v=AAAA"), "signature is wrong"),
+        (good, Some("v=!"), "no signature"),
+        (good, Some("e=other-error"), "no signature"),
+        (good, Some(""), "no signature"),
+        (
+            |nonce| format!("r={nonce},s=c2FsdA==,i=4096"),
+            None,
+            "does not continue ours",
+        ),
+        (
+            |_| "r=other,s=c2FsdA==,i=4096".to_owned(),
+            None,
+            "does not continue ours",
+        ),
+        (
+            |nonce| format!("r={nonce}x,s=c2FsdA==,i=4095"),
+            None,
+            "4095 iterations",
+        ),
+        (
+            |nonce| format!("r={nonce}x,s=c2FsdA==,i=4294967295"),
+            None,
+            "4294967295 iterations",
+        ),
+        (
+            |nonce| format!("r={nonce}x,s=c2FsdA==,i=many"),
+            None,
+            unread,
+        ),
+        (|nonce| format!("r={nonce}x,s=,i=4096"), None, unread),
+        (
+            |nonce| format!("m=must,r={nonce}x,s=c2FsdA==,i=4096"),
+            None,
+            unread,
+        ),
+        (|_| String::new(), None, unread),
+    ] {
+        let liar = Liar {
+            challenge,
+            last,
+            asked: false,
+        };
+        let (client, _) = meet(user(), Access::anyone().mechanism(liar)).await;
+        let error = client.expect_err(reason);
+        assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
+        assert!(!error.is_retryable());
+    }
+}
+
 /// Reads exactly so many octets.
 async fn read(stream: &mut DuplexStream, octets: usize) -> Vec<u8> {
     let mut read = vec![0; octets];

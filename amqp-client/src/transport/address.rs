@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use fluent_uri::UriRef;
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Redirect};
 use crate::secret::Secret;
@@ -104,7 +105,8 @@ impl Address {
             // A comma of the user or of the password is no border.
             let (user, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
             for host in hosts.split(',') {
-                all.push(format!("{scheme}://{user}{host}{path}").parse()?);
+                let one = Zeroizing::new(format!("{scheme}://{user}{host}{path}"));
+                all.push(one.parse()?);
             }
         }
         Ok(all)
@@ -193,10 +195,10 @@ impl FromStr for Address {
 
     /// Reads an address; without a scheme `amqp` is meant. Errors never repeat a password.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let with_scheme = match text.contains("://") {
+        let with_scheme = Zeroizing::new(match text.contains("://") {
             true => text.to_owned(),
             false => format!("amqp://{text}"),
-        };
+        });
         let uri = UriRef::parse(with_scheme.as_str()).map_err(|_| {
             Error::configuration("the address is no URI: percent-encode what is special")
         })?;

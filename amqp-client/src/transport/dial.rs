@@ -146,4 +146,29 @@ mod tests {
         assert_eq!(stream.peer_addr().expect("an address"), good);
         assert!(race([bad].into()).await.is_err());
     }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_says_nothing_has_a_head_start_and_no_more() {
+        use socket2::{Domain, SockAddr, Socket, Type};
+        // A queue of one that nobody empties: the kernel drops whoever comes then.
+        let silent = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+        silent.bind(&SockAddr::from(any)).expect("bound");
+        silent.listen(0).expect("it listens");
+        let address = silent.local_addr().expect("an address");
+        let first = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        first.connect(&address).expect("connected");
+        let silent = address.as_socket().expect("an address");
+        let good = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("bound");
+        let good = (good.local_addr().expect("an address"), good);
+        let begun = tokio::time::Instant::now();
+        let stream = race([silent, silent, good.0].into())
+            .await
+            .expect("the third answers");
+        assert_eq!(stream.peer_addr().expect("an address"), good.0);
+        assert_eq!(begun.elapsed(), 2 * HEAD_START);
+    }
 }
