@@ -4,8 +4,8 @@
 //! frames mean nothing, so none is ever held whole, whatever length a peer announces. RFC 6455, 5
 //! to 7; section 2.4 of the binding. [WS-04] [WS-05]
 //!
-//! The library that shakes hands could do this too, but it writes every payload, passwords included,
-//! to the log.
+//! The library that shakes hands reads and writes the heads of frames. It could carry their payload
+//! too, but logs it, passwords included; so what flows behind a head passes it by.
 
 use std::io;
 use std::pin::Pin;
@@ -13,6 +13,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 use crate::transport::BoxedStream;
 
@@ -22,13 +24,6 @@ const FRAME: usize = 64 * 1024;
 const BACKLOG: usize = 2 * FRAME;
 /// No control frame carries more. RFC 6455, 5.5.
 const MAX_CONTROL: usize = 125;
-
-const CONTINUATION: u8 = 0;
-const TEXT: u8 = 1;
-const BINARY: u8 = 2;
-const CLOSE: u8 = 8;
-const PING: u8 = 9;
-const PONG: u8 = 10;
 
 /// Which side of the handshake this is: a client masks what it sends, a server does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,49 +77,6 @@ fn xor(octets: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-/// A frame's head: RFC 6455, 5.2.
-struct FrameHead {
-    last: bool,
-    opcode: u8,
-    frame: Frame,
-    /// How many octets it takes.
-    size: usize,
-}
-
-impl FrameHead {
-    /// Reads one, if it is all there.
-    fn parse(octets: &[u8]) -> io::Result<Option<Self>> {
-        let [first, second, rest @ ..] = octets else {
-            return Ok(None);
-        };
-        if first & 0x70 != 0 {
-            return Err(broken("a reserved bit is set"));
-        }
-        let (length, extra) = match second & 0x7f {
-            126 => (rest.get(..2), 2),
-            127 => (rest.get(..8), 8),
-            _ => (Some(&[][..]), 0),
-        };
-        let mask_size = if second & 0x80 == 0 { 0 } else { 4 };
-        let (Some(length), Some(mask)) = (length, rest.get(extra..extra + mask_size)) else {
-            return Ok(None);
-        };
-        let left = match extra {
-            0 => u64::from(second & 0x7f),
-            _ => length.iter().fold(0, |n, octet| n << 8 | u64::from(*octet)),
-        };
-        Ok(Some(Self {
-            last: first & 0x80 != 0,
-            opcode: first & 0x0f,
-            frame: Frame {
-                left,
-                mask: mask.try_into().ok(),
-            },
-            size: 2 + extra + mask_size,
-        }))
-    }
-}
-
 fn broken(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("WebSocket: {what}"))
 }
@@ -147,39 +99,30 @@ impl Octets {
     /// Appends one frame whose payload is the first octets of some pieces.
     fn put<'a>(
         &mut self,
-        opcode: u8,
+        opcode: OpCode,
         octets: usize,
         pieces: impl Iterator<Item = &'a [u8]>,
     ) -> io::Result<()> {
-        let masked = match self.role {
-            Role::Client => 0x80,
-            Role::Server => 0,
+        let mut head = FrameHeader {
+            opcode,
+            ..FrameHeader::default()
         };
-        self.write.reserve(14 + octets);
-        self.write.put_u8(0x80 | opcode);
-        match octets {
-            0..=125 => self.write.put_u8(masked | octets as u8),
-            126..=0xffff => {
-                self.write.put_u8(masked | 126);
-                self.write.put_u16(octets as u16);
-            }
-            _ => {
-                self.write.put_u8(masked | 127);
-                self.write.put_u64(octets as u64);
-            }
-        }
-        let mut mask = [0; 4];
         if self.role == Role::Client {
+            let mut mask = [0; 4];
             getrandom::fill(&mut mask).map_err(io::Error::other)?;
-            self.write.put_slice(&mask);
+            head.mask = Some(mask);
         }
+        self.write.reserve(head.len(octets as u64) + octets);
+        let mut writer = (&mut self.write).writer();
+        let written = head.format(octets as u64, &mut writer);
+        written.map_err(io::Error::other)?;
         let (start, mut left) = (self.write.len(), octets);
         for piece in pieces {
             let n = piece.len().min(left);
             self.write.put_slice(&piece[..n]);
             left -= n;
         }
-        if self.role == Role::Client {
+        if let Some(mask) = head.mask {
             xor(&mut self.write[start..], mask);
         }
         Ok(())
@@ -212,7 +155,7 @@ impl Octets {
             ready!(self.poll_send(cx))?;
         }
         let octets = octets.min(FRAME);
-        self.put(BINARY, octets, pieces)?;
+        self.put(OpCode::Data(Data::Binary), octets, pieces)?;
         // What the socket does not take now goes with the flush.
         if let Poll::Ready(sent) = self.poll_send(cx) {
             sent?;
@@ -220,58 +163,69 @@ impl Octets {
         Poll::Ready(Ok(octets))
     }
 
-    /// Says goodbye, once; an empty reason is what a good end has.
-    fn close(&mut self, code: u16) -> io::Result<()> {
+    /// Says goodbye, once.
+    fn close(&mut self) -> io::Result<()> {
         if self.close_sent {
             return Ok(());
         }
         self.close_sent = true;
-        self.put(CLOSE, 2, [&code.to_be_bytes()[..]].into_iter())
+        let code = u16::from(CloseCode::Normal).to_be_bytes();
+        let opcode = OpCode::Control(Control::Close);
+        self.put(opcode, code.len(), [&code[..]].into_iter())
     }
 
     /// Takes the next frame's head; a control frame is taken whole. Answers whether there was one.
     fn next_frame(&mut self) -> io::Result<bool> {
-        let Some(head) = FrameHead::parse(&self.read)? else {
+        let mut cursor = io::Cursor::new(&self.read);
+        let parsed = FrameHeader::parse(&mut cursor).map_err(|error| broken(&error.to_string()))?;
+        let Some((head, left)) = parsed else {
             return Ok(false);
         };
-        if head.frame.mask.is_some() != (self.role == Role::Server) {
+        // invariant: a head of 14 octets at most has been read
+        let size = usize::try_from(cursor.position()).expect("a short head");
+        if head.rsv1 || head.rsv2 || head.rsv3 {
+            return Err(broken("a reserved bit is set"));
+        }
+        if head.mask.is_some() != (self.role == Role::Server) {
             return Err(broken("the mask is on the wrong side"));
         }
+        let mask = head.mask;
+        let frame = Frame { left, mask };
         match (head.opcode, self.within_message) {
-            (CONTINUATION, true) | (BINARY, false) => {
-                self.read.advance(head.size);
-                self.within_message = !head.last;
-                self.frame = Some(head.frame);
+            (OpCode::Data(Data::Continue), true) | (OpCode::Data(Data::Binary), false) => {
+                self.read.advance(size);
+                self.within_message = !head.is_final;
+                self.frame = Some(frame);
                 Ok(true)
             }
-            (TEXT, _) => Err(broken("the peer sent a text message")),
-            (CLOSE | PING | PONG, _) => self.control(head),
-            (CONTINUATION | BINARY, _) => Err(broken("messages are mixed up")),
-            _ => Err(broken("an opcode that there is not")),
+            (OpCode::Data(Data::Text), _) => Err(broken("the peer sent a text message")),
+            (OpCode::Data(_), _) => Err(broken("messages are mixed up")),
+            (OpCode::Control(control), _) if head.is_final => self.control(control, size, frame),
+            (OpCode::Control(_), _) => Err(broken("a control frame in pieces")),
         }
     }
 
     /// [WS-09]
-    fn control(&mut self, mut head: FrameHead) -> io::Result<bool> {
-        let octets = usize::try_from(head.frame.left).unwrap_or(usize::MAX);
-        if octets > MAX_CONTROL || !head.last {
-            return Err(broken("a control frame that is too long or in pieces"));
+    fn control(&mut self, control: Control, size: usize, mut frame: Frame) -> io::Result<bool> {
+        let octets = usize::try_from(frame.left).unwrap_or(usize::MAX);
+        if octets > MAX_CONTROL {
+            return Err(broken("a control frame that is too long"));
         }
-        if self.read.len() < head.size + octets {
+        if self.read.len() < size + octets {
             return Ok(false);
         }
-        self.read.advance(head.size);
+        self.read.advance(size);
         let mut payload = self.read.split_to(octets);
-        head.frame.unmask(&mut payload);
-        match head.opcode {
+        frame.unmask(&mut payload);
+        match control {
             // Who pings faster than it reads is answered less often: RFC 6455, 5.5.3.
-            PING if !self.close_sent && self.write.len() < FRAME => {
-                self.put(PONG, octets, [&payload[..]].into_iter())?;
+            Control::Ping if !self.close_sent && self.write.len() < FRAME => {
+                let pong = OpCode::Control(Control::Pong);
+                self.put(pong, octets, [&payload[..]].into_iter())?;
             }
-            CLOSE => {
+            Control::Close => {
                 self.close_seen = true;
-                // 1005 may not be sent, and other codes are the peer's: a good end is all we say.
-                self.close(1000)?;
+                self.close()?;
             }
             _ => {}
         }
@@ -368,7 +322,7 @@ impl AsyncWrite for Octets {
     /// Our half of the closing handshake. Whoever is done waits for the other half no longer than for
     /// anything else of the socket's: not at all. [WS-08]
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.close(1000)?;
+        self.close()?;
         ready!(self.poll_send(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
