@@ -47,7 +47,8 @@ impl ActiveContainer {
 
     /// Connects to `amqp://user:password@host:port`, or to the first that opens of several hosts or URLs
     /// with commas between them. The connection may be used at once; what is asked of it waits for the
-    /// peer. Callbacks tell when it is open, or that it could not be opened.
+    /// peer. Callbacks tell when it is open, or that it could not be opened. An address that begins to
+    /// speak AMQP and then refuses is the last that is tried: what was asked is lost with it.
     ///
     /// # Errors
     /// Configuration for a bad URL; when the container is stopping.
