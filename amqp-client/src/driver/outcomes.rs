@@ -98,8 +98,10 @@ impl SenderShared {
             state.credit = state.credit.saturating_sub(count);
             state.messages = state.messages.saturating_sub(settled as usize);
             state.bytes = state.bytes.saturating_sub(settled_bytes);
-            let sent = state.unsent.len().min(settled as usize);
-            state.unsent.drain(..sent);
+            if !state.unsent.is_empty() {
+                let sent = state.unsent.len().min(settled as usize);
+                state.unsent.drain(..sent);
+            }
             if !state.flushed.is_empty() {
                 let transmitted = state.transmitted;
                 state.flushed.retain(|(ordinal, waker)| {
@@ -289,9 +291,10 @@ impl SenderState {
     fn forget(&mut self, seq: u64) {
         self.tags.release(seq);
         // A stream that was given up before anything of it was written.
-        if let Ok(at) = self
-            .unsent
-            .binary_search_by_key(&seq, |message| message.seq)
+        if !self.unsent.is_empty()
+            && let Ok(at) = self
+                .unsent
+                .binary_search_by_key(&seq, |message| message.seq)
         {
             self.unsent.remove(at);
         }

@@ -17,6 +17,10 @@ impl Session {
     /// Queues messages on a sending link.
     pub(crate) fn send(&mut self, key: Key, messages: impl IntoIterator<Item = Outgoing>) {
         if let Some(sender) = self.links.get_mut(key).and_then(Link::sender) {
+            if sender.queue.is_empty() {
+                sender.queue.extend(messages);
+                return self.make_ready(key);
+            }
             for message in messages {
                 // One that waited through an attachment may be older than what was handed over again.
                 let in_order = |last: &Outgoing| last.seq < message.seq;
