@@ -176,6 +176,11 @@ impl Driver {
                 reply,
             } => match link.key() {
                 Some(key) => {
+                    if let (LinkShared::Receiver(receiver), false) = (&link, closed) {
+                        // What has been decided so far is still told, the rest in the next attach.
+                        receiver.turn();
+                        self.take_inbox(receiver);
+                    }
                     self.engine.detach(key, closed, error);
                     if let Some(entry) = self.links.get_mut(&key) {
                         entry.closing |= closed;

@@ -150,6 +150,10 @@ impl Driver {
         // that was refused leaves things as they were.
         let attaching = entry.attached.is_some() || (turning && !entry.closing);
         let for_good = (closed || entry.closing) && !attaching;
+        if let LinkShared::Receiver(receiver) = &entry.shared {
+            // What was decided before goes out ahead of our detach.
+            self.take_inbox(receiver);
+        }
         entry.shared.finish(&reason, for_good);
         if entry.shared.detached() == Some(link) {
             self.suspended.insert(link, entry.shared.clone());

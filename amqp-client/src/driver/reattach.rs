@@ -84,7 +84,7 @@ impl ReceiverShared {
         }
     }
 
-    /// The link is about to be detached and attached again: what is decided from now on is told then.
+    /// The link is about to be detached: what is decided from now on is told when it is attached again.
     pub(super) fn turn(&self) {
         self.lock().turning = true;
     }

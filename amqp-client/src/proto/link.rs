@@ -16,7 +16,7 @@ use bytes::Bytes;
 use super::arena::Key;
 use super::credit::{ReceiverCredit, SenderCredit};
 use super::delivery::{Assembly, Load, Outgoing, StreamEnd, Tag};
-use super::resume::{Resume, Unsettled, UnsettledMap};
+use super::resume::{FormerDeliveries, Resume, UnsettledMap};
 use super::round::Round;
 use super::tags::Tags;
 
@@ -153,14 +153,6 @@ pub(crate) struct SenderEnd {
     pub(crate) resume: Option<FormerDeliveries>,
     /// Whether the link stands in the session's list of links with something to send.
     pub(crate) ready: bool,
-}
-
-/// A sender's deliveries of an earlier attachment: [`Resume::Sender`].
-#[derive(Debug)]
-pub(crate) struct FormerDeliveries {
-    pub(crate) unsettled: Vec<Unsettled>,
-    pub(crate) resend: bool,
-    pub(crate) tell: bool,
 }
 
 impl SenderEnd {

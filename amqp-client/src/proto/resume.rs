@@ -23,6 +23,16 @@ pub struct Unsettled {
     pub transmitted: bool,
 }
 
+/// A sender's deliveries of an earlier attachment, and what is done about them.
+#[derive(Debug)]
+pub(crate) struct FormerDeliveries {
+    pub(crate) unsettled: Vec<Unsettled>,
+    /// Whether they are sent again to a peer that does not resume links.
+    pub(crate) resend: bool,
+    /// Whether the attach tells of them.
+    pub(crate) tell: bool,
+}
+
 /// What a receiver remembers of a delivery of an earlier attachment.
 #[derive(Clone, Debug)]
 pub struct Outstanding {

@@ -4,11 +4,11 @@
 use amqp_client::types::messaging::{Accepted, DeliveryState, Outcome, Received, Released};
 use amqp_client::types::transport::{
     Close, DeliveryNumber, DeliveryTag, Detach, Disposition, End, Error, ErrorCondition, Fields,
-    Handle, Open, Performative, ReceiverSettleMode, Role,
+    Handle, Open, Performative, ReceiverSettleMode, Role, SequenceNo,
 };
 use amqp_client::types::{Symbol, Value};
 use amqp_client::{
-    Connection, ConnectionOptions, Container, ErrorKind, ErrorScope, Message, Receiver,
+    Connection, ConnectionOptions, Container, Delivery, ErrorKind, ErrorScope, Message, Receiver,
     ReceiverOptions, SendSettings, Sender, SenderOptions, SessionOptions,
 };
 
@@ -379,4 +379,76 @@ async fn a_receiver_settles_first_when_the_peer_says_so() {
             .await;
         assert!(told.settled);
     }
+}
+
+/// A receiver that can be resumed, with two deliveries that its application has taken.
+async fn resumable(wire: &mut Wire, connection: &Connection) -> (Receiver, Vec<Delivery>) {
+    let options = ReceiverOptions::new().name("A").resumable();
+    let (receiver, _) = tokio::join!(
+        connection.create_receiver_with("q", options),
+        wire.answer_attach(|_| {}),
+    );
+    let receiver = receiver.expect("it is attached");
+    let mut deliveries = Vec::new();
+    for id in 0..2 {
+        let transfer = first_transfer(0, id);
+        wire.write(&frame(0, &transfer, &message("m"))).await;
+        deliveries.push(receiver.recv().await.expect("a delivery"));
+    }
+    (receiver, deliveries)
+}
+
+/// What the client's next disposition settles, or that it detaches first.
+async fn settled_or_detached(wire: &mut Wire) -> Option<u32> {
+    wire.expect(|p| match p {
+        Performative::Disposition(told) => Some(Some(told.first.0)),
+        Performative::Detach(_) => Some(None),
+        _ => None,
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_decided_behind_the_own_detach_is_told_when_the_link_is_attached_again() {
+    // tests: [LNK-38] [LNK-62] [RES-03]
+    let (connection, mut wire) = Wire::connected(ConnectionOptions::new()).await;
+    let (receiver, deliveries) = resumable(&mut wire, &connection).await;
+    deliveries[0].accept();
+    let answer = async {
+        assert_eq!(settled_or_detached(&mut wire).await, Some(0));
+        assert_eq!(settled_or_detached(&mut wire).await, None);
+        deliveries[1].accept();
+        wire.write(&frame(0, &Detach::new(Handle(0)), &[])).await;
+    };
+    let (detached, ()) = tokio::join!(receiver.detach(), answer);
+    detached.expect("it is detached");
+    let (session, ()) = tokio::join!(
+        connection.create_session(SessionOptions::new()),
+        wire.answer_begin(1),
+    );
+    let session = session.expect("a session");
+    let told = async {
+        let attach = wire.attach().await;
+        let mut answer = answer_to(&attach);
+        answer.unsettled = Some(Default::default());
+        answer.initial_delivery_count = Some(SequenceNo(0));
+        wire.write(&frame(1, &answer, &[])).await;
+        attach.unsettled.expect("a map")
+    };
+    let (resumed, told) = tokio::join!(receiver.resume(&session), told);
+    resumed.expect("it is attached again");
+    let states: Vec<_> = told.iter().map(|(_, state)| state.clone()).collect();
+    assert_eq!(states, [Some(DeliveryState::from(Accepted::default()))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_decided_before_the_peers_detach_was_read_is_told_ahead_of_the_answer() {
+    // tests: [LNK-38]
+    let (connection, mut wire) = Wire::connected(ConnectionOptions::new()).await;
+    let (_receiver, deliveries) = resumable(&mut wire, &connection).await;
+    // Both are there when the driver wakes, and what was read comes first.
+    wire.write(&frame(0, &Detach::new(Handle(0)), &[])).await;
+    deliveries[0].accept();
+    assert_eq!(settled_or_detached(&mut wire).await, Some(0));
+    assert_eq!(settled_or_detached(&mut wire).await, None);
 }
