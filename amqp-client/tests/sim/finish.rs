@@ -288,6 +288,27 @@ impl Link {
         self.partial || self.sent.iter().any(waits)
     }
 
+    /// Everything that was sent has come, and all of it is settled at both ends.
+    pub(crate) fn check_complete(&self) {
+        let name = &self.name;
+        assert!(self.inbox.is_empty() && self.held.is_empty());
+        assert!(!self.draining, "{name}: a drain never ended");
+        assert!(!self.partial, "{name}: never sorted out");
+        for (seq, message) in self.sent.iter().enumerate() {
+            assert_eq!(message.holds, Holds::Nothing, "{name}: {seq} is held");
+            if message.settled && message.fate != Fate::Aborted {
+                // What was sent settled may have been lost with an attachment. [LNK-49]
+                assert!(self.attachment > 1 || message.came == 1, "{name}: {seq}");
+                continue;
+            }
+            assert_ne!(message.fate, Fate::Open, "{name}: {seq} is open");
+        }
+        if self.attachment == 1 {
+            let sent = self.sent.len();
+            assert_eq!(self.transmitted, sent, "{name}: not all was written");
+        }
+    }
+
     /// The connection is lost: every message has come to one end at its sender, and nothing was made up.
     fn check_lost(&self) {
         let name = &self.name;

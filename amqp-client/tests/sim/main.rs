@@ -1,5 +1,10 @@
 //! Deterministic simulation: two engines, a virtual wire and clock, random applications.
 //!
+//! A run is one connection or several: when one is cut, closed or given up, the links that outlive it
+//! are attached again on the next. Each end is watched by `monitor`, which judges its frames, `watch`, which
+//! keeps its clocks, and `tap`, which tells what it really wrote; `model` and `life` know what the
+//! applications may expect of a message, `bounds` what an engine may hold.
+//!
 //! A run is decided by its seed alone. `SIM_SEED=n` replays one and prints what happens, `SIM_SEEDS=n`
 //! runs that many (10,000 otherwise), `SIM_FROM=n` starts elsewhere. Sections 2.4 to 2.6.
 
