@@ -84,7 +84,9 @@ impl World {
                 // What nobody keeps is not sent while the link is detached.
                 break;
             }
-            let own = self.rng.chance(10).then(|| own_tag(&mut self.rng, seq));
+            // Maps of long tags soon do not fit into an attach.
+            let owns = if self.hoards { 80 } else { 10 };
+            let own = self.rng.chance(owns).then(|| own_tag(&mut self.rng, seq));
             let mut message = Message::new(seq, len, settled, own);
             let streams = if link.streaming { 40 } else { 6 };
             if key.is_some() && self.rng.chance(streams) {

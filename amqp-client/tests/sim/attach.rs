@@ -173,6 +173,7 @@ impl World {
         let link = &self.links[number];
         LinkConfig {
             credit: match self.rng.chance(70) {
+                true if self.hoards => Some(100),
                 true => Some(self.rng.pick(&[1, 2, 3, 10, 100])),
                 false => None,
             },

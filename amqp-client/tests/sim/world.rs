@@ -79,9 +79,12 @@ pub(crate) struct World {
     steps: usize,
 }
 
-fn config(rng: &mut Rng, name: &'static str, handle_max: u32) -> Config {
+fn config(rng: &mut Rng, name: &'static str, handle_max: u32, hoards: bool) -> Config {
     let mut config = Config::new(name);
     config.max_frame_size = rng.pick(&[512, 512, 513, 700, 4096, 65_536]);
+    if hoards {
+        config.max_frame_size = 512;
+    }
     config.channel_max = rng.pick(&[0, 1, 3, 255]);
     let idle = rng.pick(&[None, Some(60_000), Some(6000), Some(2500)]);
     config.idle_time_out = idle.map(Duration::from_millis);
@@ -107,9 +110,14 @@ pub(crate) fn session(rng: &mut Rng, handle_max: u32) -> SessionConfig {
 }
 
 /// Two engines that know nothing of each other, and the wire between them.
-fn connect(rng: &mut Rng, now: Instant, handle_max: u32, trace: bool) -> ([End; 2], [Pipe; 2]) {
-    let client = config(rng, "client", handle_max);
-    let listener = config(rng, "listener", handle_max);
+fn connect(
+    rng: &mut Rng,
+    now: Instant,
+    (handle_max, hoards): (u32, bool),
+    trace: bool,
+) -> ([End; 2], [Pipe; 2]) {
+    let client = config(rng, "client", handle_max, hoards);
+    let listener = config(rng, "listener", handle_max, hoards);
     let sasl = rng.chance(30);
     let server = SaslServer::new(vec![Symbol::from_static("ANONYMOUS")]);
     let end = |engine, config: Config| End {
@@ -162,7 +170,8 @@ impl World {
     pub(crate) fn new(seed: u64, start: Instant, trace: bool) -> Self {
         let mut rng = Rng::new(seed);
         let handle_max = rng.pick(&[3, 7, 4095]);
-        let (ends, wire) = connect(&mut rng, start, handle_max, trace);
+        let hoards = rng.chance(15);
+        let (ends, wire) = connect(&mut rng, start, (handle_max, hoards), trace);
         let (channels, quotas) = quotas(&mut rng, &ends);
         Self {
             now: start,
@@ -172,7 +181,7 @@ impl World {
             wire,
             links: Vec::new(),
             handle_max,
-            hoards: rng.chance(15),
+            hoards,
             may_close: false,
             silenced: false,
             is_cut: false,
@@ -187,7 +196,12 @@ impl World {
     /// A new connection in place of the one that was lost: nothing is left of the old engines.
     pub(crate) fn connect_again(&mut self) {
         self.lives += 1;
-        let (ends, wire) = connect(&mut self.rng, self.now, self.handle_max, self.trace);
+        let (ends, wire) = connect(
+            &mut self.rng,
+            self.now,
+            (self.handle_max, self.hoards),
+            self.trace,
+        );
         (self.channels, self.quotas) = quotas(&mut self.rng, &ends);
         self.ends = ends;
         self.wire = wire;
