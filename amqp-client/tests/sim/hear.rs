@@ -224,7 +224,7 @@ impl World {
                 let known = self.ends[at].known[&link];
                 let message = &mut self.links[known].sent[seq as usize];
                 assert!(message.is_open() && message.reached);
-                message.reached = false;
+                message.absent = true;
             }
             Event::RoundOver {
                 link,

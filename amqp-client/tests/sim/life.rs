@@ -243,9 +243,9 @@ impl Link {
         let open = self.sent.iter().enumerate();
         open.filter(|(_, message)| message.is_open() && !message.stream)
             .map(|(seq, message)| Unsettled {
-                state: (self.marks && message.reached)
+                state: (self.marks && message.reached && !message.absent)
                     .then(|| Received::new(0, message.written as u64).into()),
-                transmitted: message.reached,
+                transmitted: message.reached && !message.absent,
                 message: outgoing(number, seq, message),
             })
             .collect()

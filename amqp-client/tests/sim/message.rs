@@ -49,8 +49,10 @@ pub(crate) struct Message {
     pub(crate) stream: bool,
     pub(crate) end: Option<StreamEnd>,
 
-    /// Whether any of it has been written, ever.
+    /// Whether any of it has been written, ever, and whether its receiver has said that it knows nothing
+    /// of it since.
     pub(crate) reached: bool,
+    pub(crate) absent: bool,
     /// In this attachment: whether it began as a new delivery, how much was written, and whether to
     /// its end.
     pub(crate) first: bool,
@@ -89,6 +91,7 @@ impl Message {
             stream: false,
             end: None,
             reached: false,
+            absent: false,
             first: false,
             written: 0,
             whole: false,

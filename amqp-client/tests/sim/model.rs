@@ -172,6 +172,7 @@ impl Link {
             message.written = 0;
             message.open |= !piece.settled && !piece.aborted;
             message.reached |= !piece.aborted;
+            message.absent &= piece.aborted;
         }
         message.written += piece.octets;
         message.whole = !piece.more && !piece.aborted;
