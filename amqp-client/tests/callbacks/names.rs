@@ -61,7 +61,9 @@ async fn a_name_in_use_is_told_once_the_peer_is_known() {
     asked.recv().unwrap();
     let mut peer = waiting.begin().await;
     // tests: [LNK-01]
-    peer.attach().await;
+    // One attach comes. It is not answered: the error closes the connection, and an answer could be faster.
+    peer.until(|frame| matches!(frame, Performative::Attach(_)))
+        .await;
     peer.close().await;
     let lines = ended(&log, running).await;
     let links: Vec<_> = lines.iter().filter(|l| l.starts_with("link")).collect();
